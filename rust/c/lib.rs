@@ -1,0 +1,1 @@
+//! The C library: `SP_*` and `E_*`, the classic interface of the Spread Toolkit.

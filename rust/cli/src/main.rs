@@ -1,0 +1,3 @@
+//! The Everspread command: an embedded Spread network and small tools.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! The Everspread engine.
+#![deny(unsafe_code)]

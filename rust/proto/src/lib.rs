@@ -1,0 +1,2 @@
+//! The Spread client protocol.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! A simulated Spread network.
+#![forbid(unsafe_code)]
