@@ -10,6 +10,7 @@
 #ifndef EVENTS_CHECK_H
 #define EVENTS_CHECK_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -182,6 +183,30 @@ static inline void take_byte(int fd)
     CHECK_INT(read(fd, &byte, 1), 1);
 }
 
+/* Where the threads of a process are: state, system call and its arguments. */
+static void show_threads(pid_t pid)
+{
+    static const char *const what[] = {"stat", "syscall", "wchan"};
+    char path[300], text[400];
+    struct dirent *entry;
+    DIR *tasks;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    tasks = opendir(path);
+    while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
+        for (int i = 0; i < 3 && entry->d_name[0] != '.'; i++) {
+            FILE *file;
+            snprintf(path, sizeof path, "/proc/%d/task/%.20s/%s", (int)pid, entry->d_name, what[i]);
+            file = fopen(path, "r");
+            if (file != NULL && fgets(text, sizeof text, file) != NULL)
+                fprintf(stderr, "  %s: %s\n", path, text);
+            if (file != NULL)
+                fclose(file);
+        }
+    }
+    if (tasks != NULL)
+        closedir(tasks);
+}
+
 static int run_case(const struct test_case *test)
 {
     sigset_t child, before;
@@ -205,8 +230,8 @@ static int run_case(const struct test_case *test)
         return 1;
     }
     if (sigtimedwait(&child, NULL, &deadline) < 0) {
-        fprintf(stderr, "%s: still running after %d s, log: %s\n", test->name,
-                CASE_DEADLINE_SECONDS, log_text);
+        fprintf(stderr, "%s: still running after %d s\n", test->name, CASE_DEADLINE_SECONDS);
+        show_threads(pid);
         kill(pid, SIGKILL);
     }
     if (waitpid(pid, &status, 0) != pid) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use spread_client::events::{Action, ItselfOnly, Outcome, Run};
 
 use super::caller::{CallerState, CancelState};
-use super::shared::{FdCall, Parts, Shared, TimerCall, caught, with};
+use super::shared::{FdCall, Parts, Shared, TimerCall, step};
 use super::wait::{Target, Waited, wait};
 use super::{clock, wake};
 
@@ -54,9 +54,7 @@ pub(super) fn run() {
     let mut run = Run::new();
     let mut waited = None;
     loop {
-        match caught(Step::Return, || {
-            with(|shared| next(shared, &mut run, waited.take()))
-        }) {
+        match step(Step::Return, |shared| next(shared, &mut run, waited.take())) {
             Step::Timer(call) => {
                 if let Some(function) = call.function {
                     let data = call.data.pointer();
