@@ -130,6 +130,15 @@ static inline sp_time after_us(long us)
     return time;
 }
 
+/* For timers that are due at once, in this order, however long it takes to queue them. */
+static inline sp_time past(long order)
+{
+    sp_time time;
+    time.sec = order - 1000000;
+    time.usec = 0;
+    return time;
+}
+
 /* Callbacks that many cases need. */
 static inline void timer_exit(int code, void *data)
 {
