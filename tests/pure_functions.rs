@@ -2,16 +2,21 @@
 
 mod support;
 
-use support::{Compile, Variant, root};
+use support::{Compile, Linkage, Variant, root};
 
 /// One file in `tests/c-pure`: the folder of the programs that need no daemon.
 fn program(name: &str) -> support::Executable {
-    Compile::new(name)
+    compile(name, name, Linkage::Shared)
+}
+
+fn compile(as_name: &str, name: &str, linkage: Linkage) -> support::Executable {
+    Compile::new(as_name)
         .source(root().join("tests/c-pure").join(format!("{name}.c")))
         .standard("c99")
         .strict()
         .flags(["-D_GNU_SOURCE"])
         .libs(["-lpthread"])
+        .linkage(linkage)
         .variant(Variant::from_env())
         .build()
         .unwrap_or_else(|e| panic!("{e:?}"))
@@ -21,19 +26,37 @@ fn program(name: &str) -> support::Executable {
 fn errors_are_printed_in_order_with_the_programs_own_output() {
     let run = program("error_order").command().run();
     run.assert_success();
+    assert_eq!(run.stdout_text(), expected_errors());
+    assert_eq!(run.stderr_text(), "");
+}
+
+/// What `error_order` prints, from the recorded texts.
+fn expected_errors() -> String {
     let golden: serde_json::Value =
-        serde_json::from_str(include_str!("fixtures/vectors/api-strerror.json")).unwrap();
-    let expected: String = golden["cases"]
+        serde_json::from_str(include_str!("fixtures/vectors/api-strerror.json")).expect("JSON");
+    golden["cases"]
         .as_array()
-        .unwrap()
+        .expect("cases")
         .iter()
         .map(|case| {
-            let (code, text) = (&case["code"], case["text"].as_str().unwrap());
+            let (code, text) = (&case["code"], case["text"].as_str().expect("a text"));
             format!("before {code}\nSP_error: ({code}) {text}\nafter {text}\n")
         })
-        .collect();
-    assert_eq!(run.stdout_text(), expected);
-    assert_eq!(run.stderr_text(), "");
+        .collect()
+}
+
+#[test]
+fn membership_lookups_read_nothing_behind_the_message() {
+    program("memb_bounds").command().run().assert_success();
+}
+
+#[test]
+fn statically_linked_program_runs() {
+    let run = compile("error_order_static", "error_order", Linkage::Static)
+        .command()
+        .run();
+    run.assert_success();
+    assert_eq!(run.stdout_text(), expected_errors());
 }
 
 #[test]

@@ -13,8 +13,16 @@ use super::variant::Variant;
 /// Longer than any compiler run here should take on a busy machine.
 const COMPILE_LIMIT: Duration = Duration::from_secs(120);
 
-/// The system libraries that a static link needs beside `libspread.a`.
-pub(crate) const STATIC_LIBS: [&str; 5] = ["-lpthread", "-ldl", "-lm", "-lresolv", "-lgcc_s"];
+/// What `rustc --print native-static-libs` says that a static link needs beside `libspread.a`.
+pub(crate) const STATIC_LIBS: [&str; 7] = [
+    "-lgcc_s",
+    "-lutil",
+    "-lrt",
+    "-lpthread",
+    "-lm",
+    "-ldl",
+    "-lc",
+];
 
 /// The language of a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
