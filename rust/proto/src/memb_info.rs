@@ -5,6 +5,9 @@
 //! asked for, and no arithmetic on counts and offsets of the body wraps: such a body is
 //! [`IllegalMessage`](LookupError::IllegalMessage).
 
+use std::cell::Cell;
+use std::fmt;
+
 use crate::limits::{CLASSIC_MAX_MESSAGE, NAME_FIELD};
 use crate::membership::{GROUP_ID_LEN, GroupId, NUM_SETS_AT, SET_OFFSET_AT, SETS_AT};
 use crate::name::Name;
@@ -42,8 +45,8 @@ pub struct ReadFn<F> {
     read: F,
 }
 
-impl<F> std::fmt::Debug for ReadFn<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<F> fmt::Debug for ReadFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadFn")
             .field("limit", &self.limit)
             .finish_non_exhaustive()
@@ -69,18 +72,17 @@ impl<F: Fn(usize, &mut [u8])> Source for ReadFn<F> {
 }
 
 /// A body in pieces, each of any length; fields may lie across their borders.
-///
-/// `len(i)` tells the length of piece `i` of `count`, `copy(i, at, out)` fills `out` from piece `i`, beginning at its
-/// byte `at`, never beyond its length.
 pub struct Pieces<L, C> {
     count: usize,
     len: L,
     copy: C,
     total: usize,
+    /// A piece that was read last and its offset. Lookups go forward, so they need not count from the start each time.
+    last: Cell<(usize, usize)>,
 }
 
-impl<L, C> std::fmt::Debug for Pieces<L, C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<L, C> fmt::Debug for Pieces<L, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pieces")
             .field("count", &self.count)
             .field("total", &self.total)
@@ -89,7 +91,8 @@ impl<L, C> std::fmt::Debug for Pieces<L, C> {
 }
 
 impl<L: Fn(usize) -> usize, C: Fn(usize, usize, &mut [u8])> Pieces<L, C> {
-    /// A source of `count` pieces.
+    /// A source of `count` pieces. `len(i)` tells the length of piece `i`, the same each time; `copy(i, at, out)` fills `out` from piece
+    /// `i`, beginning at its byte `at`, and is never asked beyond its length.
     pub fn new(count: usize, len: L, copy: C) -> Self {
         let total = (0..count).fold(0usize, |sum, i| sum.saturating_add(len(i)));
         Self {
@@ -97,6 +100,7 @@ impl<L: Fn(usize) -> usize, C: Fn(usize, usize, &mut [u8])> Pieces<L, C> {
             len,
             copy,
             total,
+            last: Cell::new((0, 0)),
         }
     }
 }
@@ -106,40 +110,36 @@ impl<L: Fn(usize) -> usize, C: Fn(usize, usize, &mut [u8])> Source for Pieces<L,
         self.total
     }
 
-    fn read(&self, offset: usize, out: &mut [u8]) {
-        let (mut skip, mut out) = (offset, out);
-        for i in 0..self.count {
+    fn read(&self, offset: usize, mut out: &mut [u8]) {
+        let (first, mut start) = match self.last.get() {
+            (piece, start) if start <= offset => (piece, start),
+            _ => (0, 0),
+        };
+        for i in first..self.count {
             let len = (self.len)(i);
-            if skip >= len {
-                skip -= len;
-                continue;
+            let skip = offset.saturating_sub(start);
+            if skip < len {
+                let here = (len - skip).min(out.len());
+                let (part, rest) = out.split_at_mut(here);
+                (self.copy)(i, skip, part);
+                self.last.set((i, start));
+                if rest.is_empty() {
+                    return;
+                }
+                out = rest;
             }
-            let here = (len - skip).min(out.len());
-            let (part, rest) = out.split_at_mut(here);
-            if part.is_empty() {
-                return;
-            }
-            (self.copy)(i, skip, part);
-            out = rest;
-            skip = 0;
+            start = start.saturating_add(len);
         }
     }
 }
 
 /// A body in slices.
-impl Source for [&[u8]] {
-    fn limit(&self) -> usize {
-        self.iter().map(|piece| piece.len()).sum()
-    }
-
-    fn read(&self, offset: usize, out: &mut [u8]) {
-        Pieces::new(
-            self.len(),
-            |i| self[i].len(),
-            |i, at, part| part.copy_from_slice(&self[i][at..at + part.len()]),
-        )
-        .read(offset, out);
-    }
+pub fn slices<'a>(pieces: &'a [&'a [u8]]) -> impl Source + 'a {
+    Pieces::new(
+        pieces.len(),
+        |i| pieces[i].len(),
+        |i, at, part: &mut [u8]| part.copy_from_slice(&pieces[i][at..at + part.len()]),
+    )
 }
 
 /// Why a lookup fails.
@@ -165,7 +165,7 @@ pub struct VsSetInfo {
 /// What to do with the `changed_member` of the caller's structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangedMember {
-    /// The member that has joined, left or gone.
+    /// The member that has joined, left or gone: the first name of the first set. Empty if the body has none.
     Member(Name),
     /// The cause is the network: 32 zero bytes.
     Network,
@@ -183,7 +183,8 @@ pub struct MembInfo {
     pub changed_member: ChangedMember,
     /// Number of sets.
     pub num_vs_sets: u32,
-    /// The receiver's own set. Its count is what stands at the place that the body names, believable or not.
+    /// The receiver's own set. Its count is what stands at the place that the body names, believable or not;
+    /// [`vs_set_members`] checks it.
     pub my_vs_set: VsSetInfo,
 }
 
@@ -219,28 +220,34 @@ pub fn memb_info(
         return Ok(info);
     }
     info.num_vs_sets = word(body, NUM_SETS_AT)?;
-    let first_name = SETS_AT + 4;
-    if service::is_caused_by_network(service_type) {
-        info.changed_member = ChangedMember::Network;
-    } else if service_type & service::CAUSED_BY_MASK != 0 {
-        info.changed_member = ChangedMember::Member(name(body, first_name)?);
-    }
     let offset = word(body, SET_OFFSET_AT)?;
     let at = (offset as usize)
         .checked_add(SETS_AT)
+        .filter(|&at| at <= body.limit())
         .ok_or(LookupError::IllegalMessage)?;
+    let members_offset = at
+        .checked_add(4)
+        .and_then(|at| u32::try_from(at).ok())
+        .ok_or(LookupError::IllegalMessage)?;
+    // Without sets there are no counts and no names to read.
+    let any = info.num_vs_sets > 0;
     info.my_vs_set = VsSetInfo {
-        // Without sets there is no count to read.
-        num_members: if info.num_vs_sets == 0 {
-            0
-        } else {
-            word(body, at)?
-        },
-        members_offset: at
-            .checked_add(4)
-            .and_then(|at| u32::try_from(at).ok())
-            .ok_or(LookupError::IllegalMessage)?,
+        num_members: if any { word(body, at)? } else { 0 },
+        members_offset,
     };
+    // The network bit counts only without another cause, as in the classic library.
+    let one_member =
+        service::CAUSED_BY_JOIN | service::CAUSED_BY_LEAVE | service::CAUSED_BY_DISCONNECT;
+    if service_type & one_member != 0 {
+        let there = any && word(body, SETS_AT)? > 0;
+        info.changed_member = ChangedMember::Member(if there {
+            name(body, SETS_AT + 4)?
+        } else {
+            Name::EMPTY
+        });
+    } else if service::is_caused_by_network(service_type) {
+        info.changed_member = ChangedMember::Network;
+    }
     Ok(info)
 }
 

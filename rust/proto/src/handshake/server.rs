@@ -150,7 +150,8 @@ pub fn encode_auth_list(methods: &[&[u8]]) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// [`NeedMore`](ConnectRefusal::NeedMore) if nothing has come (a real daemon waits without limit); [`reject::AUTH`] if it has come in
+/// [`NeedMore`](ConnectRefusal::NeedMore) if nothing has come (a real daemon waits without limit; to a client that closes then it
+/// sends [`reject::AUTH`]); [`reject::AUTH`] if it has come in
 /// part, if no slot is used, or if all three are: a real daemon then runs past the end of the choice.
 pub fn parse_auth_choice(bytes: &[u8]) -> Result<Vec<Vec<u8>>, ConnectRefusal> {
     if bytes.is_empty() {
