@@ -1,9 +1,10 @@
-//! The lookups behind `SP_get_memb_info`, `SP_get_vs_sets_info` and `SP_get_vs_set_members`, and their scatter twins.
+//! The lookups behind `SP_get_memb_info`, `SP_get_vs_sets_info` and `SP_get_vs_set_members`, and
+//! their scatter twins.
 //!
-//! They work on the body of a received membership message, integers in native order, wherever it is: in one slice, in pieces, or
-//! behind a raw pointer of unknown length. A [`Source`] hides the difference. Nothing outside the source's limit is
-//! asked for, and no arithmetic on counts and offsets of the body wraps: such a body is
-//! [`IllegalMessage`](LookupError::IllegalMessage).
+//! They work on the body of a received membership message, integers in native order, wherever it
+//! is: in one slice, in pieces, or behind a raw pointer of unknown length. A [`Source`] hides the
+//! difference. Nothing outside the source's limit is asked for, and no arithmetic on counts and
+//! offsets of the body wraps: such a body is [`IllegalMessage`](LookupError::IllegalMessage).
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,10 +16,12 @@ use crate::service;
 
 /// The bytes of a membership body.
 pub trait Source {
-    /// Bytes that may be asked for: the body's length, or [`UNKNOWN_LENGTH`] if the caller does not know it.
+    /// Bytes that may be asked for: the body's length, or [`UNKNOWN_LENGTH`] if the caller does not
+    /// know it.
     fn limit(&self) -> usize;
 
-    /// Copies the bytes from `offset` on into `out`. Called only with `offset + out.len() <= limit()`.
+    /// Copies the bytes from `offset` on into `out`. Called only with `offset + out.len() <=
+    /// limit()`.
     fn read(&self, offset: usize, out: &mut [u8]);
 }
 
@@ -54,8 +57,8 @@ impl<F> fmt::Debug for ReadFn<F> {
 }
 
 impl<F: Fn(usize, &mut [u8])> ReadFn<F> {
-    /// A source of `limit` bytes ([`UNKNOWN_LENGTH`] if not known). `read(offset, out)` fills `out`; it is called with
-    /// `offset + out.len() <= limit` only.
+    /// A source of `limit` bytes ([`UNKNOWN_LENGTH`] if not known). `read(offset, out)` fills
+    /// `out`; it is called with `offset + out.len() <= limit` only.
     pub const fn new(limit: usize, read: F) -> Self {
         Self { limit, read }
     }
@@ -77,7 +80,8 @@ pub struct Pieces<L, C> {
     len: L,
     copy: C,
     total: usize,
-    /// A piece that was read last and its offset. Lookups go forward, so they need not count from the start each time.
+    /// A piece that was read last and its offset. Lookups go forward, so they need not count from
+    /// the start each time.
     last: Cell<(usize, usize)>,
 }
 
@@ -91,8 +95,9 @@ impl<L, C> fmt::Debug for Pieces<L, C> {
 }
 
 impl<L: Fn(usize) -> usize, C: Fn(usize, usize, &mut [u8])> Pieces<L, C> {
-    /// A source of `count` pieces. `len(i)` tells the length of piece `i`, the same each time; `copy(i, at, out)` fills `out` from piece
-    /// `i`, beginning at its byte `at`, and is never asked beyond its length.
+    /// A source of `count` pieces. `len(i)` tells the length of piece `i`, the same each time;
+    /// `copy(i, at, out)` fills `out` from piece `i`, beginning at its byte `at`, and is never
+    /// asked beyond its length.
     pub fn new(count: usize, len: L, copy: C) -> Self {
         let total = (0..count).fold(0usize, |sum, i| sum.saturating_add(len(i)));
         Self {
@@ -165,7 +170,8 @@ pub struct VsSetInfo {
 /// What to do with the `changed_member` of the caller's structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangedMember {
-    /// The member that has joined, left or gone: the first name of the first set. Empty if the body has none.
+    /// The member that has joined, left or gone: the first name of the first set. Empty if the body
+    /// has none.
     Member(Name),
     /// The cause is the network: 32 zero bytes.
     Network,
@@ -176,15 +182,15 @@ pub enum ChangedMember {
 /// What a membership message says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MembInfo {
-    /// The membership's id; of a transitional message, the id of the one that ends. Zeros for self-leaves and refused
-    /// requests, which have none.
+    /// The membership's id; of a transitional message, the id of the one that ends. Zeros for
+    /// self-leaves and refused requests, which have none.
     pub gid: GroupId,
     /// The member that it is about.
     pub changed_member: ChangedMember,
     /// Number of sets.
     pub num_vs_sets: u32,
-    /// The receiver's own set. Its count is what stands at the place that the body names, believable or not;
-    /// [`vs_set_members`] checks it.
+    /// The receiver's own set. Its count is what stands at the place that the body names,
+    /// believable or not; [`vs_set_members`] checks it.
     pub my_vs_set: VsSetInfo,
 }
 
@@ -194,8 +200,8 @@ pub struct MembInfo {
 ///
 /// # Errors
 ///
-/// [`IllegalMessage`](LookupError::IllegalMessage) for a type without any membership bit, and for a body that does
-/// not reach as far as its type and counts say.
+/// [`IllegalMessage`](LookupError::IllegalMessage) for a type without any membership bit, and for a
+/// body that does not reach as far as its type and counts say.
 pub fn memb_info(
     body: &(impl Source + ?Sized),
     service_type: u32,
@@ -211,8 +217,8 @@ pub fn memb_info(
     };
     let regular = service::is_regular_membership(service_type);
     if !regular && !service::is_transition(service_type) {
-        // A self-leave or a refused request has no group id, and perhaps no body. The classic library shows what
-        // happens to be in the buffer.
+        // A self-leave or a refused request has no group id, and perhaps no body. The classic
+        // library shows what happens to be in the buffer.
         return Ok(info);
     }
     info.gid = group_id(body)?;
@@ -253,13 +259,15 @@ pub fn memb_info(
 
 /// `SP_get_vs_sets_info`: where the sets are.
 ///
-/// `room` is the size of the caller's array. `put(index, set)` is called for each set in order, and only if all of them are good.
-/// Returns the number of sets and the index of the receiver's own one, if the body's offset is the start of a set.
+/// `room` is the size of the caller's array. `put(index, set)` is called for each set in order, and
+/// only if all of them are good. Returns the number of sets and the index of the receiver's own
+/// one, if the body's offset is the start of a set.
 ///
 /// # Errors
 ///
-/// [`BufferTooShort`](LookupError::BufferTooShort) if there are more sets than `room`, compared as signed numbers as in
-/// the classic library; [`IllegalMessage`](LookupError::IllegalMessage) if the sets do not fit into the body.
+/// [`BufferTooShort`](LookupError::BufferTooShort) if there are more sets than `room`, compared as
+/// signed numbers as in the classic library; [`IllegalMessage`](LookupError::IllegalMessage) if the
+/// sets do not fit into the body.
 pub fn vs_sets_info(
     body: &(impl Source + ?Sized),
     room: i32,
@@ -304,8 +312,9 @@ fn each_set(
 
 /// `SP_get_vs_set_members`: the names of one set.
 ///
-/// `room` is the size of the caller's array. `put(index, name)` is called for each member in order, with the field as it
-/// is in the body, and only if all of them are there. Returns the number of members.
+/// `room` is the size of the caller's array. `put(index, name)` is called for each member in order,
+/// with the field as it is in the body, and only if all of them are there. Returns the number of
+/// members.
 ///
 /// # Errors
 ///

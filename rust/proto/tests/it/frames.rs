@@ -1,4 +1,5 @@
-//! Recorded frames: decoded, written back, compared with what the classic library has reported and the daemon has done.
+//! Recorded frames: decoded, written back, compared with what the classic library has reported and
+//! the daemon has done.
 
 use serde_json::Value;
 use spread_proto::service::{self, REG_MEMB_MESS, REGULAR_MESS, REJECT_MESS};
@@ -7,9 +8,10 @@ use spread_proto::{
     flip_to_native,
 };
 
-use crate::traces::{self, Conn, From, Trace, frames, unhex};
+use crate::traces::{self, Conn, From, frames, unhex};
 
-/// Streams that end in the middle of a frame, or out of step. Everything else must decode to its last byte.
+/// Streams that end in the middle of a frame, or out of step. Everything else must decode to its
+/// last byte.
 fn expected_end(label: &str, direction: Direction) -> (Option<DecodeError>, bool) {
     use DecodeError::{NegativeGroups, NegativeLength};
     match (label, direction) {
@@ -149,7 +151,7 @@ fn frames_are_what_the_classic_library_has_reported() {
     let mut count = 0;
     for trace in traces::all() {
         for conn in &trace.conns {
-            let Some(session) = conn.session(&trace) else {
+            let Some(session) = conn.session(trace) else {
                 continue;
             };
             let mut frames = frames(Direction::ToClient, &session.to_client)
@@ -168,7 +170,8 @@ fn frames_are_what_the_classic_library_has_reported() {
                 if trace.name == "fake-short-then-drop-short"
                     || trace.name.starts_with("fake-negative")
                 {
-                    // The classic library goes on at a wrong place here, by luck at the right one: defects that are not copied.
+                    // The classic library goes on at a wrong place here, by luck at the right one:
+                    // defects that are not copied.
                     continue;
                 }
                 assert!(
@@ -199,7 +202,8 @@ fn expected_violation(label: &str, header: &Header) -> Option<Violation> {
     })
 }
 
-/// Checks every header that a client has sent, and returns how many were fine and the first that was not.
+/// Checks every header that a client has sent, and returns how many were fine and the first that
+/// was not.
 fn check_requests(session: &traces::Session) -> (usize, Option<(Header, Violation)>) {
     let own = Name::new(&session.private_group);
     let mut decoder = Decoder::new(Direction::ToDaemon, traces::NO_LIMITS);
@@ -266,9 +270,7 @@ fn assert_daemon_closes(conn: &Conn) {
 #[test]
 fn daemon_limits_take_every_delivered_message_and_refuse_the_overlong() {
     let run = |name: &str| {
-        let all = traces::all();
-        let trace: &Trace = all.iter().find(|trace| trace.name == name).unwrap();
-        let session = trace.conns[0].session(trace).unwrap();
+        let session = traces::session(name);
         let mut decoder = Decoder::new(Direction::ToDaemon, Limits::DAEMON);
         decoder.feed(&session.to_daemon);
         loop {
@@ -296,13 +298,9 @@ fn daemon_limits_take_every_delivered_message_and_refuse_the_overlong() {
 
 #[test]
 fn an_echoed_reject_bit_does_not_lose_the_place() {
-    // The classic library takes four bytes of the group for an old type here, and then waits for ever.
-    let all = traces::all();
-    let trace = all
-        .iter()
-        .find(|trace| trace.name == "client-set-reject-bit")
-        .unwrap();
-    let session = trace.conns[0].session(trace).unwrap();
+    // The classic library takes four bytes of the group for an old type here, and then waits for
+    // ever.
+    let session = traces::session("client-set-reject-bit");
     let last = frames(Direction::ToClient, &session.to_client)
         .0
         .pop()
@@ -317,9 +315,7 @@ fn an_echoed_reject_bit_does_not_lose_the_place() {
 #[test]
 fn rejects_carry_the_refused_type() {
     let old = |name: &str| {
-        let all = traces::all();
-        let trace = all.iter().find(|trace| trace.name == name).unwrap();
-        let session = trace.conns[0].session(trace).unwrap();
+        let session = traces::session(name);
         let frames = frames(Direction::ToClient, &session.to_client).0;
         frames.iter().find_map(|frame| frame.old_kind)
     };

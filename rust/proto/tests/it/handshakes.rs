@@ -1,4 +1,5 @@
-//! Recorded handshakes: the client driven by what a daemon has sent, the daemon's side by what a client has sent.
+//! Recorded handshakes: the client driven by what a daemon has sent, the daemon's side by what a
+//! client has sent.
 
 use serde_json::Value;
 use spread_proto::limits::AUTH_CHOICE_LEN;
@@ -21,7 +22,8 @@ struct Outcome {
     read: usize,
 }
 
-/// Runs the client on the daemon's bytes, at most `piece` at a time; their end is an end of the stream.
+/// Runs the client on the daemon's bytes, at most `piece` at a time; their end is an end of the
+/// stream.
 fn connect(
     mut handshake: ClientHandshake,
     daemon: &[u8],
@@ -88,7 +90,8 @@ fn request_of(call: &Value) -> ConnectRequest {
     }
 }
 
-/// Where the connect message of a recorded connection ends, if it is a good one. Its first event is the whole message.
+/// Where the connect message of a recorded connection ends, if it is a good one. Its first event is
+/// the whole message.
 fn connect_len(conn: &Conn) -> Option<usize> {
     let first = conn
         .events
@@ -109,7 +112,8 @@ fn methods_of(conn: &Conn) -> Vec<Vec<u8>> {
     }
 }
 
-/// What the client sent in the handshake of a recorded connection: everything before the first frame.
+/// What the client sent in the handshake of a recorded connection: everything before the first
+/// frame.
 fn handshake_bytes(conn: &Conn) -> Vec<u8> {
     let mut sent = conn.stream(From::Client);
     sent.truncate(connect_len(conn).map_or(sent.len(), |at| at + AUTH_CHOICE_LEN));
@@ -139,7 +143,7 @@ fn the_client_returns_and_sends_what_the_classic_library_did() {
                 if let Some(group) = outcome.private_group {
                     let expected = call["out"]["private_group"].as_str().unwrap();
                     assert_eq!(group, Name::new(expected.as_bytes()), "{label}");
-                    let session = conn.session(&trace).unwrap();
+                    let session = conn.session(trace).unwrap();
                     assert_eq!(
                         outcome.read + session.to_client.len(),
                         daemon.len(),
@@ -162,7 +166,7 @@ fn the_client_returns_and_sends_what_the_classic_library_did() {
 fn bytes_fed_beyond_the_handshake_are_kept() {
     for trace in traces::all() {
         for conn in &trace.conns {
-            let (Some(call), Some(session)) = (connect_call(conn), conn.session(&trace)) else {
+            let (Some(call), Some(session)) = (connect_call(conn), conn.session(trace)) else {
                 continue;
             };
             if call["ret"] != 1 {
@@ -194,7 +198,8 @@ fn depends_on_state(trace: &str, conn: &str) -> bool {
     )
 }
 
-/// What has come from the client before the daemon's next bytes or its close, in one piece as a daemon's reads find it.
+/// What has come from the client before the daemon's next bytes or its close, in one piece as a
+/// daemon's reads find it.
 struct Turns<'a> {
     conn: &'a Conn,
     at: usize,
@@ -499,6 +504,33 @@ fn methods_that_cannot_be_named_fail_as_authentication() {
             true,
         );
         assert_eq!((outcome.ret, outcome.sent.len()), (-9, 5), "{methods:?}");
+    }
+}
+
+#[test]
+fn a_nul_ends_the_list_of_methods() {
+    for (list, ret) in [
+        (&b"\x09IP \0NULL "[..], -9),
+        (b"\x06NULL\0x", 1),
+        (b"\x04NULL", 1),
+        (b"\x06XNULL ", -9),
+        (b"\x06NULLX ", -9),
+        (b"\x05null ", -9),
+    ] {
+        let request = ConnectRequest {
+            version: ConnectRequest::VERSION,
+            membership: true,
+            priority: false,
+            private_name: b"me".to_vec(),
+        };
+        let client = ClientHandshake::new(request, &[b"NULL".to_vec()]);
+        let daemon = [list, b"\x01\x05\0\x01\0"].concat();
+        assert_eq!(
+            connect(client, &daemon, 90, true).ret,
+            ret,
+            "{}",
+            list.escape_ascii()
+        );
     }
 }
 

@@ -196,7 +196,8 @@ proptest! {
         words in vec((any::<prop::sample::Index>(), nasty_word()), 1..4),
         cut in any::<prop::sample::Index>(),
     ) {
-        let body = MembershipBody { gid: spread_proto::GroupId([1, 2, 3]), vs_sets: sets.clone(), my_set: sets.len() - 1 };
+        let gid = spread_proto::GroupId([1, 2, 3]);
+        let body = MembershipBody { gid, vs_sets: sets.clone(), my_set: sets.len() - 1 };
         let mut bytes = body.encode(order);
         let mut places = vec![12, 16, 20];
         let mut at = 20;

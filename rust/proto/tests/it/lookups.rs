@@ -1,4 +1,5 @@
-//! The lookups of `SP_get_memb_info` and its kin against the recorded results of the classic library.
+//! The lookups of `SP_get_memb_info` and its kin against the recorded results of the classic
+//! library.
 
 use serde_json::Value;
 use spread_proto::memb_info::{
@@ -203,7 +204,8 @@ fn every_combination_of_membership_bits_is_read_as_by_the_classic_library() {
                 _ => ChangedMember::Member(Name::new(b"a")),
             };
             let expected = MembInfo {
-                // The classic library reads the id from the body of every kind, also where there is none.
+                // The classic library reads the id from the body of every kind, also where there is
+                // none.
                 gid: GroupId(if regular || transition {
                     [1, 2, 3]
                 } else {
@@ -339,7 +341,8 @@ fn more_sets_or_members_than_room_are_told_before_anything_else() {
         vs_set_members(body.as_slice(), set, 5, |_, _| panic!("copied")),
         Err(LookupError::BufferTooShort)
     );
-    // A count that is negative as a signed number passes that comparison; it still does not fit into the body.
+    // A count that is negative as a signed number passes that comparison; it still does not fit
+    // into the body.
     let negative = with_word(native(&[&["a"]], 0), 12, 0xffff_ffff);
     assert_eq!(
         vs_sets_info(&plain(&negative), 0, |_, _| panic!("filled in")),

@@ -1,4 +1,5 @@
-//! Tests of the protocol crate through its public interface: recorded traces, properties, hostile input.
+//! Tests of the protocol crate through its public interface: recorded traces, properties, hostile
+//! input.
 
 #[cfg(test)]
 mod dependencies;

@@ -1,4 +1,5 @@
-//! Membership bodies: recorded ones taken apart and put together again, and turned from one byte order into the other.
+//! Membership bodies: recorded ones taken apart and put together again, and turned from one byte
+//! order into the other.
 
 use serde_json::Value;
 use spread_proto::service::{

@@ -111,7 +111,10 @@ proptest! {
     }
 
     #[test]
-    fn any_header_bytes_with_whole_markers(mut wire in any::<[u8; HEADER_LEN]>(), little in any::<bool>()) {
+    fn any_header_bytes_with_whole_markers(
+        mut wire in any::<[u8; HEADER_LEN]>(),
+        little in any::<bool>(),
+    ) {
         for byte in [0, 3] {
             wire[byte] = wire[byte] & 0x7f | if little { 0x80 } else { 0 };
         }
@@ -169,8 +172,9 @@ proptest! {
         let wire = body.encode(ByteOrder::NATIVE);
         let pieces: Vec<&[u8]> = wire.chunks(piece).collect();
         let pieces = slices(&pieces);
-        let info = memb_info(&pieces, service::REG_MEMB_MESS | service::CAUSED_BY_NETWORK).unwrap();
-        prop_assert_eq!(info, memb_info(wire.as_slice(), service::REG_MEMB_MESS | service::CAUSED_BY_NETWORK).unwrap());
+        let kind = service::REG_MEMB_MESS | service::CAUSED_BY_NETWORK;
+        let info = memb_info(&pieces, kind).unwrap();
+        prop_assert_eq!(info, memb_info(wire.as_slice(), kind).unwrap());
         prop_assert_eq!(info.gid, body.gid);
         prop_assert_eq!(info.num_vs_sets as usize, body.vs_sets.len());
         let mut sets: Vec<VsSetInfo> = Vec::new();
@@ -197,9 +201,9 @@ proptest! {
     }
 
     #[test]
-    fn private_groups(private_name in vec(b'$'..=b'~', 1..=10), daemon in vec(b'$'..=b'~', 1..=19)) {
-        let group = private_group(&private_name, &daemon);
-        prop_assert_eq!(split_private_group(&group), Some((private_name.as_slice(), daemon.as_slice())));
+    fn private_groups(name in vec(b'$'..=b'~', 1..=10), daemon in vec(b'$'..=b'~', 1..=19)) {
+        let group = private_group(&name, &daemon);
+        prop_assert_eq!(split_private_group(&group), Some((name.as_slice(), daemon.as_slice())));
     }
 
     #[test]
@@ -213,7 +217,12 @@ proptest! {
         let allowed: Vec<&[u8]> = more.iter().chain(&methods).map(Vec::as_slice).collect();
         let list = encode_auth_list(&allowed);
         prop_assume!(list.len() <= 91);
-        let request = ConnectRequest { version: ConnectRequest::VERSION, membership, priority, private_name: private_name.clone() };
+        let request = ConnectRequest {
+            version: ConnectRequest::VERSION,
+            membership,
+            priority,
+            private_name: private_name.clone(),
+        };
         let mut client = ClientHandshake::new(request, &methods);
         let mut to_client: Vec<u8> = Vec::new();
         let mut connect = None;
@@ -224,13 +233,16 @@ proptest! {
                     match &connect {
                         None => {
                             let message = parse_connect(&bytes).unwrap();
-                            prop_assert_eq!((message.membership, message.priority), (membership, u8::from(priority)));
-                            prop_assert_eq!((&message.private_name, message.consumed), (&private_name, bytes.len()));
+                            prop_assert_eq!(message.membership, membership);
+                            prop_assert_eq!(message.priority, u8::from(priority));
+                            prop_assert_eq!(&message.private_name, &private_name);
+                            prop_assert_eq!(message.consumed, bytes.len());
                             to_client.extend_from_slice(&list);
                             connect = Some(message);
                         }
                         Some(message) => {
-                            prop_assert_eq!(choose_methods(&bytes, &allowed).unwrap(), methods.clone());
+                            let chosen = choose_methods(&bytes, &allowed).unwrap();
+                            prop_assert_eq!(&chosen, &methods);
                             to_client.extend(encode_accept(message.version, [4, 9, 9], &group));
                         }
                     }
@@ -243,7 +255,8 @@ proptest! {
                 }
                 HandshakeStep::RunMethods => client.methods_done(true),
                 HandshakeStep::Done(accepted) => {
-                    prop_assert_eq!((accepted.daemon_version, accepted.private_group), ([4, 9, 9], group));
+                    prop_assert_eq!(accepted.daemon_version, [4, 9, 9]);
+                    prop_assert_eq!(accepted.private_group, group);
                     prop_assert!(to_client.is_empty());
                     break;
                 }

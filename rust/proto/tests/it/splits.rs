@@ -1,12 +1,15 @@
 //! However a stream is cut into pieces, the same frames come out.
 
+use std::sync::LazyLock;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use spread_proto::{Decoder, Direction, Frame};
 
 use crate::traces::{self, NO_LIMITS, frames};
 
-/// Feeds a stream in the given pieces and takes what there is after each. The frames, written again, and whether it broke.
+/// Feeds a stream in the given pieces and takes what there is after each. The frames, written
+/// again, and whether it broke.
 fn decode<'a>(
     direction: Direction,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -28,19 +31,22 @@ fn whole(direction: Direction, stream: &[u8]) -> (Vec<Frame>, bool, usize) {
 }
 
 /// All recorded streams but the empty ones, each once.
-fn streams() -> Vec<(Direction, Vec<u8>)> {
-    let mut streams: Vec<_> = traces::sessions()
-        .iter()
-        .flat_map(|session| {
-            session
-                .streams()
-                .map(|(direction, stream)| (direction, stream.to_vec()))
-        })
-        .filter(|(_, stream)| !stream.is_empty())
-        .collect();
-    streams.sort_by(|a, b| (a.0 as u8, &a.1).cmp(&(b.0 as u8, &b.1)));
-    streams.dedup();
-    streams
+fn streams() -> &'static [(Direction, Vec<u8>)] {
+    static STREAMS: LazyLock<Vec<(Direction, Vec<u8>)>> = LazyLock::new(|| {
+        let mut streams: Vec<_> = traces::sessions()
+            .iter()
+            .flat_map(|session| {
+                session
+                    .streams()
+                    .map(|(direction, stream)| (direction, stream.to_vec()))
+            })
+            .filter(|(_, stream)| !stream.is_empty())
+            .collect();
+        streams.sort_by(|a, b| (a.0 as u8, &a.1).cmp(&(b.0 as u8, &b.1)));
+        streams.dedup();
+        streams
+    });
+    &STREAMS
 }
 
 /// A broken stream keeps what came with the bad header; how much that was depends on the pieces.
@@ -57,10 +63,10 @@ fn assert_same(split: &(Vec<Frame>, bool, usize), whole: &(Vec<Frame>, bool, usi
 
 #[test]
 fn recorded_streams_byte_by_byte() {
-    for (direction, stream) in streams() {
+    for &(direction, ref stream) in streams() {
         assert_same(
             &decode(direction, stream.chunks(1)),
-            &whole(direction, &stream),
+            &whole(direction, stream),
         );
     }
 }
@@ -68,12 +74,12 @@ fn recorded_streams_byte_by_byte() {
 #[test]
 fn recorded_streams_cut_in_two_everywhere() {
     let small: Vec<_> = streams()
-        .into_iter()
+        .iter()
         .filter(|(_, stream)| stream.len() <= 1200)
         .collect();
     assert!(small.len() > 100, "only {} streams", small.len());
-    for (direction, stream) in small {
-        let expected = whole(direction, &stream);
+    for &(direction, ref stream) in small {
+        let expected = whole(direction, stream);
         for cut in 0..=stream.len() {
             let (head, tail) = stream.split_at(cut);
             assert_same(&decode(direction, [head, tail]), &expected);
@@ -82,12 +88,14 @@ fn recorded_streams_cut_in_two_everywhere() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn recorded_streams_in_random_pieces(sizes in vec(1usize..400, 1..40), pick in any::<prop::sample::Index>()) {
-        let streams = streams();
-        let (direction, stream) = pick.get(&streams);
+    fn recorded_streams_in_random_pieces(
+        sizes in vec(1usize..400, 1..40),
+        pick in any::<prop::sample::Index>(),
+    ) {
+        let (direction, stream) = pick.get(streams());
         let mut rest = stream.as_slice();
         let mut pieces = Vec::new();
         for size in sizes.iter().cycle() {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use spread_proto::{Decoder, Direction, Frame, Limits, parse_connect};
@@ -73,14 +74,24 @@ pub(crate) fn files(prefix: &str) -> Vec<String> {
 }
 
 /// All traces with a byte stream.
-pub(crate) fn all() -> Vec<Trace> {
-    let traces: Vec<Trace> = files("").iter().filter_map(|file| load(file)).collect();
-    assert_eq!(
-        traces.len(),
-        227,
-        "the folder of traces has changed: adapt this number with care"
-    );
-    traces
+pub(crate) fn all() -> &'static [Trace] {
+    static ALL: LazyLock<Vec<Trace>> = LazyLock::new(|| {
+        let traces: Vec<Trace> = files("").iter().filter_map(|file| load(file)).collect();
+        assert_eq!(
+            traces.len(),
+            227,
+            "the folder of traces has changed: adapt this number with care"
+        );
+        traces
+    });
+    &ALL
+}
+
+/// The only session of the trace `name`.
+pub(crate) fn session(name: &str) -> Session {
+    let trace = all().iter().find(|trace| trace.name == name).expect(name);
+    assert_eq!(trace.conns.len(), 1, "{name}");
+    trace.conns[0].session(trace).expect(name)
 }
 
 pub(crate) fn unhex(text: &str) -> Vec<u8> {
