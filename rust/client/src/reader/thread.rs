@@ -1,0 +1,355 @@
+//! What the reader's thread does: waits for arrivals, requests and its own clock, and drains.
+
+use std::future::{Future, poll_fn};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::io::unix::AsyncFd;
+
+use super::{Request, Shared, TICK, lock};
+use crate::session::{Kind, Rx, Session};
+use crate::sys::epoll::{Ready, watch_readable};
+use crate::sys::fd;
+
+/// How long an arrival on a socket mailbox is left to the program's own receive.
+const REST: Duration = Duration::from_millis(1);
+
+/// Most bytes drained from one link before the others get their turn.
+const TURN_BYTES: usize = 1 << 20;
+
+/// A disarmed link that the tick looks at.
+struct Ticking {
+    session: Arc<Session>,
+    returns: u32,
+}
+
+/// An arrival that may be left to the program for a moment.
+struct Resting {
+    until: Instant,
+    session: Arc<Session>,
+}
+
+/// What the thread knows by itself.
+#[derive(Default)]
+struct State {
+    ticking: Vec<Ticking>,
+    next_tick: Option<Instant>,
+    resting: Vec<Resting>,
+    /// Links whose turn ended before they were dry.
+    again: Vec<Arc<Session>>,
+    children: Vec<AsyncFd<OwnedFd>>,
+}
+
+/// Runs for the life of the process.
+pub(super) async fn run(shared: &Shared) -> std::io::Result<()> {
+    let set = watch_readable(shared.epoll.duplicate()?)?;
+    let mut state = State::default();
+    loop {
+        wait(shared, &set, &state).await;
+        arrivals(shared, &mut state);
+        requests(shared, &mut state);
+        state.children_gone(shared);
+        state.rested();
+        state.tick(shared);
+        for session in std::mem::take(&mut state.again) {
+            state.drain(session);
+        }
+        state.plan(shared);
+    }
+}
+
+/// Waits until there is something to do.
+async fn wait(shared: &Shared, set: &AsyncFd<OwnedFd>, state: &State) {
+    if !state.again.is_empty() {
+        tokio::task::yield_now().await;
+        return;
+    }
+    let mut woken = pin!(shared.wake.notified());
+    let until = state
+        .resting
+        .iter()
+        .map(|rest| rest.until)
+        .chain(state.next_tick)
+        .min();
+    let mut clock = pin!(async {
+        match until {
+            Some(until) => tokio::time::sleep_until(until.into()).await,
+            None => std::future::pending().await,
+        }
+    });
+    poll_fn(|context| {
+        let mut ready = woken.as_mut().poll(context).is_ready();
+        ready |= clock.as_mut().poll(context).is_ready();
+        if let Poll::Ready(guard) = set.poll_read_ready(context) {
+            ready = true;
+            // The set is emptied below, so the next arrival gives a new edge.
+            if let Ok(mut guard) = guard {
+                guard.clear_ready();
+            }
+            let _ = set.poll_read_ready(context);
+        }
+        for child in &state.children {
+            ready |= child.poll_read_ready(context).is_ready();
+        }
+        if ready {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// Takes all that the epoll set reports.
+fn arrivals(shared: &Shared, state: &mut State) {
+    let mut ready = [Ready {
+        key: 0,
+        ended: false,
+    }; 64];
+    loop {
+        let count = shared.epoll.ready(&mut ready);
+        for one in &ready[..count] {
+            let Some(session) = shared.session(one.key / 2) else {
+                continue;
+            };
+            if one.key % 2 == 1 {
+                mailbox_closed(&session);
+            } else if matches!(session.kind, Kind::Socket) && !one.ended {
+                if !state
+                    .resting
+                    .iter()
+                    .any(|rest| rest.session.key() == session.key())
+                {
+                    state.resting.push(Resting {
+                        until: Instant::now() + REST,
+                        session,
+                    });
+                }
+            } else {
+                state.drain(session);
+            }
+        }
+        if count < ready.len() {
+            return;
+        }
+    }
+}
+
+/// The program has closed or shut down a mailbox number of the stable kind, a usual way to wake a
+/// blocked receiver.
+fn mailbox_closed(session: &Session) {
+    let mut rx = session.rx();
+    session.shut_down();
+    session.end(&mut rx);
+    session.settle_token(&mut rx);
+}
+
+fn requests(shared: &Shared, state: &mut State) {
+    // The list is unlocked again before anything of a session is locked.
+    let list = std::mem::take(&mut *lock(&shared.requests));
+    for request in list {
+        match request {
+            Request::Look(key) => {
+                if let Some(session) = shared.session(key) {
+                    state.drain(session);
+                }
+            }
+            Request::Tick(key) => {
+                if let Some(session) = shared.session(key) {
+                    let returns = session.rx().watch.returns;
+                    state.ticking.push(Ticking { session, returns });
+                }
+            }
+            Request::Child(pipe) => {
+                if let Ok(pipe) = watch_readable(pipe) {
+                    state.children.push(pipe);
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    /// Sets the clock for the next tick, and tells threads whether they have to wake us.
+    fn plan(&mut self, shared: &Shared) {
+        if self.ticking.is_empty() {
+            self.next_tick = None;
+            shared.ticking.store(false, Ordering::SeqCst);
+            // A request that was left before the flag was down is not slept over.
+            if !lock(&shared.requests).is_empty() {
+                shared.wake.notify_one();
+            }
+        } else if self.next_tick.is_none() {
+            self.next_tick = Some(Instant::now() + TICK);
+            shared.ticking.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Looks whether the programs have come back to their disarmed links.
+    fn tick(&mut self, shared: &Shared) {
+        if self.next_tick.is_none_or(|next| Instant::now() < next) {
+            return;
+        }
+        self.next_tick = None;
+        self.ticking.retain_mut(|entry| {
+            let session = &entry.session;
+            let mut rx = session.rx();
+            let came_back = rx.watch.returns != entry.returns;
+            entry.returns = rx.watch.returns;
+            if session.closed.load(Ordering::Acquire) {
+                rx.watch.ticking = false;
+                return false;
+            }
+            if came_back {
+                return true;
+            }
+            rx.watch.ticking = false;
+            if rx.owner.is_some() {
+                rx.watch.parked = true;
+            } else {
+                arm(shared, session, &mut rx);
+            }
+            false
+        });
+    }
+
+    /// Drains the socket mailboxes whose arrival has rested.
+    fn rested(&mut self) {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        self.resting.retain(|rest| {
+            let is_due = rest.until <= now;
+            if is_due {
+                due.push(Arc::clone(&rest.session));
+            }
+            !is_due
+        });
+        for session in due {
+            self.drain(session);
+        }
+    }
+
+    /// Moves what a link holds into its inbox, for one turn.
+    fn drain(&mut self, session: Arc<Session>) {
+        let mut rx = session.rx();
+        if session.closed.load(Ordering::Acquire) {
+            return;
+        }
+        if session.claim.is_free() {
+            announce(&session);
+            return;
+        }
+        if !session.claim.is_mine() {
+            return;
+        }
+        if rx.owner.is_some() {
+            rx.watch.wants = true;
+            return;
+        }
+        if rx.ended || session.has_failed() || !session.link_is_ours() {
+            return;
+        }
+        let more = drain_some(&session, &mut rx);
+        drop(rx);
+        if more {
+            self.again.push(session);
+        }
+    }
+
+    /// Children that are gone, or have replaced their program, leave the connections to us.
+    fn children_gone(&mut self, shared: &Shared) {
+        let before = self.children.len();
+        self.children
+            .retain(|pipe| fd::ready_now(pipe.as_raw_fd(), libc::POLLIN) == 0);
+        if self.children.len() == before || !self.children.is_empty() {
+            return;
+        }
+        let sessions: Vec<_> = lock(&shared.sessions).values().cloned().collect();
+        for session in sessions {
+            session.claim.alone_again();
+            self.drain(session);
+        }
+    }
+}
+
+/// Has arrivals wake the reader again. What is there already is reported at once.
+fn arm(shared: &Shared, session: &Session, rx: &mut Rx) {
+    if rx.watch.armed || rx.ended || !session.link_is_ours() {
+        return;
+    }
+    let waiting = fd::unread(session.link_fd()).is_ok_and(|count| count > 0);
+    if waiting && matches!(session.kind, Kind::Stable { .. }) {
+        // The program had not come back for it: be slower to disarm the next time.
+        rx.watch.needed = rx.watch.needed.saturating_mul(2);
+    }
+    rx.watch.streak = 0;
+    rx.inbox.shrink();
+    rx.watch.armed = shared
+        .epoll
+        .add(session.link_fd(), super::link_key(session))
+        .is_ok();
+}
+
+/// Nobody has claimed this mailbox since a fork: the program must still wake from a `select()`.
+fn announce(session: &Session) {
+    if let Kind::Stable { ours } = &session.kind
+        && fd::ready_now(session.link_fd(), libc::POLLIN) != 0
+        && session.claim.mark_token()
+    {
+        let _ = fd::write_now(ours.as_raw_fd(), &[1]);
+    }
+}
+
+/// Reads for one turn. True: there may be more.
+fn drain_some(session: &Session, rx: &mut Rx) -> bool {
+    let link = session.link_fd();
+    let most = session.options.recv_max_bytes;
+    let mut turn = TURN_BYTES;
+    let mut arrived = false;
+    let more = loop {
+        let room = most.saturating_sub(rx.inbox.len()).min(turn);
+        if room == 0 {
+            rx.watch.full = rx.inbox.len() >= most;
+            break !rx.watch.full;
+        }
+        let limit = match session.kind {
+            // The last byte stays, so that the kernel keeps the mailbox readable.
+            Kind::Socket => fd::unread(link).unwrap_or(0).saturating_sub(1).min(room),
+            Kind::Stable { .. } => room,
+        };
+        if limit == 0 {
+            break false;
+        }
+        match rx
+            .inbox
+            .fill(limit, |slab| fd::read_into(link, slab, limit))
+        {
+            Ok(0) => {
+                session.end(rx);
+                arrived = true;
+                break false;
+            }
+            Ok(count) => {
+                arrived = true;
+                turn -= count.min(turn);
+            }
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(code) if fd::would_block(code) => break false,
+                _ => {
+                    session.end(rx);
+                    arrived = true;
+                    break false;
+                }
+            },
+        }
+    };
+    if arrived {
+        session.renew_token(rx);
+    }
+    more
+}
