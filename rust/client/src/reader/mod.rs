@@ -18,15 +18,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::Epoll;
-use crate::sys::signals;
+use crate::sys::{fd, signals};
 
 /// How often disarmed links are looked at. A slow reader must be drained within milliseconds: a
-/// real daemon dropped a client that read nothing for 22 ms.
-const TICK: Duration = Duration::from_millis(2);
+/// real daemon has dropped a client that read nothing for 6 ms.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Receives in a row that must come before their message until a stable link is disarmed.
 const FIRST_STREAK: u32 = 16;
@@ -46,6 +44,9 @@ pub(crate) struct Watch {
     full: bool,
     /// Receives that have ended.
     returns: u32,
+    /// `returns` when the reader last had to drain because the program had not come: no need to
+    /// leave it further arrivals first until it has been here again.
+    stayed_away: u32,
     /// Receives in a row that came before their message, soon after the one before.
     streak: u32,
     /// How long the streak must be (stable kind).
@@ -63,6 +64,7 @@ impl Default for Watch {
             wants: false,
             full: false,
             returns: 0,
+            stayed_away: 0,
             streak: 0,
             needed: FIRST_STREAK,
             last_return: None,
@@ -77,7 +79,7 @@ impl Watch {
     }
 }
 
-/// What threads of the program ask of the reader.
+/// What threads of the program ask of the thread.
 #[derive(Debug)]
 enum Request {
     /// See whether the link has something.
@@ -92,10 +94,13 @@ enum Request {
 #[derive(Debug)]
 struct Shared {
     epoll: Epoll,
-    wake: Notify,
+    /// Wakes the thread.
+    bell: OwnedFd,
     requests: Mutex<Vec<Request>>,
     sessions: Mutex<HashMap<u64, Arc<Session>>>,
-    /// The reader wakes by itself within a tick.
+    /// The thread looks at the requests before it sleeps: nobody has to ring.
+    awake: AtomicBool,
+    /// The thread wakes by itself within a tick.
     ticking: AtomicBool,
 }
 
@@ -122,21 +127,17 @@ fn start() -> std::io::Result<Arc<Shared>> {
     }
     let shared = Arc::new(Shared {
         epoll: Epoll::new()?,
-        wake: Notify::new(),
+        bell: fd::move_high(fd::bell()?, 1024),
         requests: Mutex::default(),
         sessions: Mutex::default(),
+        awake: AtomicBool::new(true),
         ticking: AtomicBool::new(false),
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()?;
+    shared
+        .epoll
+        .add_level(shared.bell.as_raw_fd(), thread::BELL_KEY)?;
     let own = Arc::clone(&shared);
-    signals::spawn_masked("spread-io", 256 * 1024, move || {
-        if let Err(error) = runtime.block_on(thread::run(&own)) {
-            tracing::error!(%error, "the background reader has stopped");
-        }
-    })?;
+    signals::spawn_masked("spread-io", 256 * 1024, move || thread::run(&own))?;
     *slot = Some(Arc::clone(&shared));
     Ok(shared)
 }
@@ -194,7 +195,7 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
     }
     if !rx.watch.ticking {
         rx.watch.ticking = true;
-        shared.ask(Request::Tick(session.key()));
+        shared.ask_lazily(Request::Tick(session.key()));
     }
     true
 }
@@ -211,14 +212,10 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
         watch.full = false;
         look = true;
     }
-    if std::mem::take(&mut watch.parked)
-        && let Some(shared) = reader()
-    {
-        watch.ticking = true;
-        shared.ask_now(Request::Tick(session.key()));
-    }
+    // The tick has stopped for this link, so nobody else would notice if the program stays away.
+    look |= std::mem::take(&mut watch.parked);
     if look && let Some(shared) = reader() {
-        shared.ask_now(Request::Look(session.key()));
+        shared.ask(Request::Look(session.key()));
     }
 }
 
@@ -229,14 +226,14 @@ pub(crate) fn claimed(session: &Arc<Session>) {
         if !known {
             let _ = watch(session);
         }
-        shared.ask_now(Request::Look(session.key()));
+        shared.ask(Request::Look(session.key()));
     }
 }
 
 /// Has the reader watch for the end of a child.
 pub(crate) fn watch_child(pipe: OwnedFd) {
     if let Some(shared) = reader() {
-        shared.ask_now(Request::Child(pipe));
+        shared.ask(Request::Child(pipe));
     }
 }
 
@@ -257,17 +254,21 @@ impl ForkLock {
 }
 
 impl Shared {
-    /// Leaves a request for the next time the reader is awake; wakes it only if it would sleep.
+    /// Leaves a request. Rings only if the thread would sleep over it.
     fn ask(&self, request: Request) {
         lock(&self.requests).push(request);
-        if !self.ticking.load(Ordering::SeqCst) {
-            self.wake.notify_one();
+        if !self.awake.swap(true, Ordering::SeqCst) {
+            fd::ring(&self.bell);
         }
     }
 
-    fn ask_now(&self, request: Request) {
+    /// Leaves a request for the next time the thread is awake, at the latest after a tick if it is
+    /// ticking; else rings.
+    fn ask_lazily(&self, request: Request) {
         lock(&self.requests).push(request);
-        self.wake.notify_one();
+        if !self.ticking.load(Ordering::SeqCst) && !self.awake.swap(true, Ordering::SeqCst) {
+            fd::ring(&self.bell);
+        }
     }
 
     fn session(&self, key: u64) -> Option<Arc<Session>> {

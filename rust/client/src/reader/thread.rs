@@ -1,19 +1,20 @@
 //! What the reader's thread does: waits for arrivals, requests and its own clock, and drains.
 
-use std::future::{Future, poll_fn};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::{Duration, Instant};
-
-use tokio::io::unix::AsyncFd;
 
 use super::{Request, Shared, TICK, lock};
 use crate::session::{Kind, Rx, Session};
-use crate::sys::epoll::{Ready, watch_readable};
+use crate::sys::epoll::{BATCH, Ready};
 use crate::sys::fd;
+
+/// The bell's key in the epoll set.
+pub(super) const BELL_KEY: u64 = u64::MAX;
+
+/// The key of all pipes to children.
+const CHILD_KEY: u64 = u64::MAX - 1;
 
 /// How long an arrival on a socket mailbox is left to the program's own receive.
 const REST: Duration = Duration::from_millis(1);
@@ -41,100 +42,28 @@ struct State {
     resting: Vec<Resting>,
     /// Links whose turn ended before they were dry.
     again: Vec<Arc<Session>>,
-    children: Vec<AsyncFd<OwnedFd>>,
+    children: Vec<OwnedFd>,
 }
 
 /// Runs for the life of the process.
-pub(super) async fn run(shared: &Shared) -> std::io::Result<()> {
-    let set = watch_readable(shared.epoll.duplicate()?)?;
+pub(super) fn run(shared: &Shared) {
     let mut state = State::default();
+    let mut ready = [Ready {
+        key: 0,
+        ended: false,
+    }; BATCH];
     loop {
-        wait(shared, &set, &state).await;
-        arrivals(shared, &mut state);
-        requests(shared, &mut state);
-        state.children_gone(shared);
+        let patience = state.patience(shared);
+        let count = shared.epoll.wait(&mut ready, patience);
+        shared.awake.store(true, Ordering::SeqCst);
+        for one in &ready[..count] {
+            state.arrival(shared, *one);
+        }
+        state.requests(shared);
         state.rested();
         state.tick(shared);
         for session in std::mem::take(&mut state.again) {
             state.drain(session);
-        }
-        state.plan(shared);
-    }
-}
-
-/// Waits until there is something to do.
-async fn wait(shared: &Shared, set: &AsyncFd<OwnedFd>, state: &State) {
-    if !state.again.is_empty() {
-        tokio::task::yield_now().await;
-        return;
-    }
-    let mut woken = pin!(shared.wake.notified());
-    let until = state
-        .resting
-        .iter()
-        .map(|rest| rest.until)
-        .chain(state.next_tick)
-        .min();
-    let mut clock = pin!(async {
-        match until {
-            Some(until) => tokio::time::sleep_until(until.into()).await,
-            None => std::future::pending().await,
-        }
-    });
-    poll_fn(|context| {
-        let mut ready = woken.as_mut().poll(context).is_ready();
-        ready |= clock.as_mut().poll(context).is_ready();
-        if let Poll::Ready(guard) = set.poll_read_ready(context) {
-            ready = true;
-            // The set is emptied below, so the next arrival gives a new edge.
-            if let Ok(mut guard) = guard {
-                guard.clear_ready();
-            }
-            let _ = set.poll_read_ready(context);
-        }
-        for child in &state.children {
-            ready |= child.poll_read_ready(context).is_ready();
-        }
-        if ready {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-}
-
-/// Takes all that the epoll set reports.
-fn arrivals(shared: &Shared, state: &mut State) {
-    let mut ready = [Ready {
-        key: 0,
-        ended: false,
-    }; 64];
-    loop {
-        let count = shared.epoll.ready(&mut ready);
-        for one in &ready[..count] {
-            let Some(session) = shared.session(one.key / 2) else {
-                continue;
-            };
-            if one.key % 2 == 1 {
-                mailbox_closed(&session);
-            } else if matches!(session.kind, Kind::Socket) && !one.ended {
-                if !state
-                    .resting
-                    .iter()
-                    .any(|rest| rest.session.key() == session.key())
-                {
-                    state.resting.push(Resting {
-                        until: Instant::now() + REST,
-                        session,
-                    });
-                }
-            } else {
-                state.drain(session);
-            }
-        }
-        if count < ready.len() {
-            return;
         }
     }
 }
@@ -148,44 +77,110 @@ fn mailbox_closed(session: &Session) {
     session.settle_token(&mut rx);
 }
 
-fn requests(shared: &Shared, state: &mut State) {
-    // The list is unlocked again before anything of a session is locked.
-    let list = std::mem::take(&mut *lock(&shared.requests));
-    for request in list {
-        match request {
-            Request::Look(key) => {
-                if let Some(session) = shared.session(key) {
-                    state.drain(session);
-                }
-            }
-            Request::Tick(key) => {
-                if let Some(session) = shared.session(key) {
-                    let returns = session.rx().watch.returns;
-                    state.ticking.push(Ticking { session, returns });
-                }
-            }
-            Request::Child(pipe) => {
-                if let Ok(pipe) = watch_readable(pipe) {
-                    state.children.push(pipe);
+impl State {
+    /// Milliseconds to sleep at most; tells threads whether they have to wake us.
+    fn patience(&mut self, shared: &Shared) -> i32 {
+        if self.ticking.is_empty() {
+            self.next_tick = None;
+        } else if self.next_tick.is_none() {
+            self.next_tick = Some(Instant::now() + TICK);
+        }
+        shared
+            .ticking
+            .store(self.next_tick.is_some(), Ordering::SeqCst);
+        shared.awake.store(false, Ordering::SeqCst);
+        // A request that was left while the flag was still up is not slept over.
+        if !self.again.is_empty() || !lock(&shared.requests).is_empty() {
+            return 0;
+        }
+        let next = self
+            .resting
+            .iter()
+            .map(|rest| rest.until)
+            .chain(self.next_tick)
+            .min();
+        next.map_or(-1, |next| {
+            let left = next.saturating_duration_since(Instant::now());
+            // Rounded up: waking early would only spin.
+            i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX)
+        })
+    }
+
+    fn arrival(&mut self, shared: &Shared, one: Ready) {
+        match one.key {
+            BELL_KEY => fd::silence(&shared.bell),
+            CHILD_KEY => self.children_gone(shared),
+            key => {
+                let Some(session) = shared.session(key / 2) else {
+                    return;
+                };
+                if key % 2 == 1 {
+                    mailbox_closed(&session);
+                } else if one.ended || !self.may_rest(&session) {
+                    self.drain(session);
                 }
             }
         }
     }
-}
 
-impl State {
-    /// Sets the clock for the next tick, and tells threads whether they have to wake us.
-    fn plan(&mut self, shared: &Shared) {
-        if self.ticking.is_empty() {
-            self.next_tick = None;
-            shared.ticking.store(false, Ordering::SeqCst);
-            // A request that was left before the flag was down is not slept over.
-            if !lock(&shared.requests).is_empty() {
-                shared.wake.notify_one();
+    /// On a socket mailbox an arrival is first left to the program, which the kernel has woken too,
+    /// as long as the program has not stayed away before. True: it rests.
+    fn may_rest(&mut self, session: &Arc<Session>) -> bool {
+        if !matches!(session.kind, Kind::Socket) {
+            return false;
+        }
+        let rx = session.rx();
+        if rx.watch.returns == rx.watch.stayed_away {
+            return false;
+        }
+        drop(rx);
+        let known = self
+            .resting
+            .iter()
+            .any(|rest| rest.session.key() == session.key());
+        if !known {
+            self.resting.push(Resting {
+                until: Instant::now() + REST,
+                session: Arc::clone(session),
+            });
+        }
+        true
+    }
+
+    fn requests(&mut self, shared: &Shared) {
+        // The list is unlocked again before anything of a session is locked.
+        let list = std::mem::take(&mut *lock(&shared.requests));
+        for request in list {
+            match request {
+                Request::Look(key) => {
+                    if let Some(session) = shared.session(key) {
+                        self.look(shared, session);
+                    }
+                }
+                Request::Tick(key) => {
+                    if let Some(session) = shared.session(key) {
+                        let returns = session.rx().watch.returns;
+                        self.ticking.push(Ticking { session, returns });
+                    }
+                }
+                Request::Child(pipe) => {
+                    if shared.epoll.add_level(pipe.as_raw_fd(), CHILD_KEY).is_ok() {
+                        self.children.push(pipe);
+                    }
+                }
             }
-        } else if self.next_tick.is_none() {
-            self.next_tick = Some(Instant::now() + TICK);
-            shared.ticking.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// A receiver has left something for us.
+    fn look(&mut self, shared: &Shared, session: Arc<Session>) {
+        let mut rx = session.rx();
+        if rx.watch.armed || rx.watch.ticking || rx.owner.is_some() {
+            drop(rx);
+            self.drain(session);
+        } else {
+            // What waits is reported at once.
+            arm(shared, &session, &mut rx);
         }
     }
 
@@ -211,6 +206,7 @@ impl State {
             if rx.owner.is_some() {
                 rx.watch.parked = true;
             } else {
+                rx.watch.stayed_away = rx.watch.returns;
                 arm(shared, session, &mut rx);
             }
             false
@@ -253,6 +249,7 @@ impl State {
         if rx.ended || session.has_failed() || !session.link_is_ours() {
             return;
         }
+        rx.watch.stayed_away = rx.watch.returns;
         let more = drain_some(&session, &mut rx);
         drop(rx);
         if more {
@@ -262,10 +259,14 @@ impl State {
 
     /// Children that are gone, or have replaced their program, leave the connections to us.
     fn children_gone(&mut self, shared: &Shared) {
-        let before = self.children.len();
-        self.children
-            .retain(|pipe| fd::ready_now(pipe.as_raw_fd(), libc::POLLIN) == 0);
-        if self.children.len() == before || !self.children.is_empty() {
+        self.children.retain(|pipe| {
+            let gone = fd::ready_now(pipe.as_raw_fd(), libc::POLLIN) != 0;
+            if gone {
+                let _ = shared.epoll.remove(pipe.as_raw_fd());
+            }
+            !gone
+        });
+        if !self.children.is_empty() {
             return;
         }
         let sessions: Vec<_> = lock(&shared.sessions).values().cloned().collect();

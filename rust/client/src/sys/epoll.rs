@@ -1,25 +1,19 @@
 //! The reader's own readiness queue (epoll).
 //!
-//! The reader does not hand link sockets to the async runtime: a leave-one-byte drain never meets
-//! `EAGAIN`, so the runtime's idea of readiness would have to be cleared by hand. The queue is
-//! itself one descriptor that the runtime watches.
+//! Not an async runtime's: a leave-one-byte drain never meets `EAGAIN`, so the runtime's idea of
+//! readiness would have to be cleared by hand; its descriptors would take the small numbers that
+//! belong to mailboxes; and a queue inside a queue costs a second system call per wake-up.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-
-/// Has the async runtime of this thread watch `fd` for input.
-pub(crate) fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: the descriptor is owned by the result, which deregisters it before it is closed, and
-    // nobody else changes what its number stands for.
-    unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(Into::into)
-}
-
 /// A set of descriptors, each with a 64 bit key.
 #[derive(Debug)]
 pub(crate) struct Epoll(OwnedFd);
+
+/// Most events of one wait.
+pub(crate) const BATCH: usize = 64;
+const BATCH_INT: i32 = 64;
 
 /// What happened on one descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +48,6 @@ impl Epoll {
         Ok(())
     }
 
-    /// A second descriptor for the same set, to be watched itself.
-    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
-        Ok(super::fd::move_high(self.0.try_clone()?, 1024))
-    }
-
     /// Watches `fd` for input, edge-triggered. Reports at once what is already there.
     pub(crate) fn add(&self, fd: RawFd, key: u64) -> io::Result<()> {
         let events = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET;
@@ -80,11 +69,23 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_DEL, fd, 0, 0)
     }
 
-    /// What is ready now, without waiting; fills `into` and returns how many.
-    pub(crate) fn ready(&self, into: &mut [Ready; 64]) -> usize {
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
-        // SAFETY: `events` is a live array of 64.
-        let count = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), 64, 0) };
+    /// Watches `fd` for input, level-triggered: until it is read, or closed at the other end.
+    pub(crate) fn add_level(&self, fd: RawFd, key: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, libc::EPOLLIN, key)
+    }
+
+    /// Waits for at most `timeout_ms` (negative: without limit) and fills `into`; returns how many.
+    pub(crate) fn wait(&self, into: &mut [Ready; BATCH], timeout_ms: i32) -> usize {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+        // SAFETY: `events` is a live array of `BATCH`.
+        let count = unsafe {
+            libc::epoll_wait(
+                self.0.as_raw_fd(),
+                events.as_mut_ptr(),
+                BATCH_INT,
+                timeout_ms,
+            )
+        };
         let count = usize::try_from(count).unwrap_or(0);
         let gone = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR).cast_unsigned();
         for (slot, event) in into.iter_mut().zip(&events[..count]) {
@@ -94,11 +95,5 @@ impl Epoll {
             };
         }
         count
-    }
-}
-
-impl AsRawFd for Epoll {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
     }
 }

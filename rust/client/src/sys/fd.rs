@@ -218,3 +218,28 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = io::pipe()?;
     Ok((read.into(), write.into()))
 }
+
+/// A counter to wake a waiting thread with: written by [`ring`], emptied by [`silence`].
+pub(crate) fn bell() -> io::Result<OwnedFd> {
+    // SAFETY: takes two ints, returns a descriptor or -1.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Rings a bell. Never blocks.
+pub(crate) fn ring(bell: &OwnedFd) {
+    let one = 1_u64.to_ne_bytes();
+    // SAFETY: eight readable bytes.
+    unsafe { libc::write(bell.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+}
+
+/// Empties a bell.
+pub(crate) fn silence(bell: &OwnedFd) {
+    let mut count = [0_u8; 8];
+    // SAFETY: eight writable bytes.
+    unsafe { libc::read(bell.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+}
