@@ -191,10 +191,10 @@ impl<'r, 'm> Receive<'r, 'm> {
                 .unwrap_or_else(PoisonError::into_inner);
             rx.queued -= 1;
         }
-        let result = if session.has_failed() {
-            Err(Error::NetError)
-        } else if session.closed.load(Ordering::Acquire) {
+        let result = if session.closed.load(Ordering::Acquire) {
             Err(Error::IllegalSession)
+        } else if session.has_failed() {
+            Err(Error::NetError)
         } else {
             Ok(())
         };
