@@ -1,15 +1,19 @@
 //! The border that no panic crosses.
 //!
-//! An unwind out of an `extern "C"` function aborts the program that uses us. So every entry point runs inside [`guard`],
-//! which turns a panic (always a defect of ours) into the answer that the function's return type has for it.
+//! An unwind out of an `extern "C"` function aborts the program that uses us. So every entry point
+//! runs inside [`guard`], which turns a panic (always a defect of ours) into the answer that the
+//! function's return type has for it.
 //!
-//! A cancelled thread unwinds too, and that unwind aborts in `catch_unwind` as well. So cancellation is off inside: a request waits until the program's own code.
+//! A cancelled thread unwinds too, and that unwind aborts in `catch_unwind` as well. So
+//! cancellation is off inside: a request waits until the program's own code.
 //!
-//! Not for calls that block, which programs cancel and `longjmp` out of. They have a shape of their own.
+//! Not for calls that block, which programs cancel and `longjmp` out of. They have a shape of their
+//! own.
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::cancel::Cancel;
 use crate::codes;
 use crate::types::SpTime;
 
@@ -54,11 +58,17 @@ impl PanicAnswer for () {
 
 /// Runs the body of an entry point.
 ///
-/// What the body has half changed is not looked at again by it (it has ended), and the engine's own locks recover from
-/// poisoning or close their session; hence [`AssertUnwindSafe`].
+/// What the body has half changed is not looked at again by it (it has ended), and the engine's own
+/// locks recover from poisoning or close their session; hence [`AssertUnwindSafe`].
 pub(crate) fn guard<R: PanicAnswer>(body: impl FnOnce() -> R) -> R {
     let _no_cancel = NoCancel::enter();
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| R::panic_answer())
+}
+
+/// The same with an answer of the caller's own, for the steps of calls that block. Cancellation is
+/// off around those already.
+pub(crate) fn guard_or<R>(answer: R, body: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or(answer)
 }
 
 /// The same for a body that fails with anything that stands for a code.
@@ -66,40 +76,18 @@ pub(crate) fn guard_code<E: Into<c_int>>(body: impl FnOnce() -> Result<c_int, E>
     guard(|| body().unwrap_or_else(Into::into))
 }
 
-// Not in the `libc` crate for Linux. The numbers are those of glibc and musl.
-#[cfg(target_os = "linux")]
-unsafe extern "C" {
-    fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
-}
-#[cfg(target_os = "linux")]
-const PTHREAD_CANCEL_DISABLE: c_int = 1;
-
 /// As long as it lives, this thread cannot be cancelled.
-struct NoCancel {
-    #[cfg(target_os = "linux")]
-    before: c_int,
-}
+struct NoCancel(Cancel);
 
 impl NoCancel {
-    #[cfg(target_os = "linux")]
     fn enter() -> Self {
-        let mut before = 0;
-        // SAFETY: a valid state and a place for the old one. It cannot fail then.
-        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
-        Self { before }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    const fn enter() -> Self {
-        Self {}
+        Self(Cancel::forbid())
     }
 }
 
-#[cfg(target_os = "linux")]
 impl Drop for NoCancel {
     fn drop(&mut self) {
-        // SAFETY: the state that the system gave, and no interest in the old one (null is allowed on Linux).
-        unsafe { pthread_setcancelstate(self.before, std::ptr::null_mut()) };
+        self.0.restore();
     }
 }
 
