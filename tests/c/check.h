@@ -181,6 +181,17 @@ void check_restart(void);
 /* Waits for a child; its exit code must be 0. */
 void wait_for_child(pid_t child);
 
+/* Makes a call in a process of its own, for what leaves the library (or the reference one) in a state that other cases may not see. */
+#define IN_CHILD(call)                      \
+    do {                                    \
+        pid_t in_child = fork_checked();    \
+        if (in_child == 0) {                \
+            call;                           \
+            child_done();                   \
+        }                                   \
+        wait_for_child(in_child);           \
+    } while (0)
+
 /* Ends a child that has nothing to say. */
 void kill_child(pid_t child);
 
