@@ -42,16 +42,19 @@ pub(crate) struct Watch {
     wants: bool,
     /// Nothing more is read until the program has taken half of it.
     full: bool,
-    /// Receives that have ended.
-    returns: u32,
-    /// `returns` when the reader last had to drain because the program had not come: no need to
-    /// leave it further arrivals first until it has been here again.
+    /// Reads of the link by receivers. A program that takes what is in the inbox does not read: it
+    /// may be slow, and the daemon's buffer is the reader's business then.
+    reads: u32,
+    /// `reads` when the reader last had to drain because the program had not read: no need to leave
+    /// it further arrivals first until it has been here again.
     stayed_away: u32,
-    /// Receives in a row that came before their message, soon after the one before.
+    /// Receives in a row that came before the reader, soon after the one before.
     streak: u32,
     /// How long the streak must be (stable kind).
     needed: u32,
-    /// When the last receive ended (stable kind, where it matters).
+    /// The present receive has read the link.
+    has_read: bool,
+    /// When the last receive ended that had read the link (stable kind, where it matters).
     last_return: Option<Instant>,
 }
 
@@ -63,10 +66,11 @@ impl Default for Watch {
             parked: false,
             wants: false,
             full: false,
-            returns: 0,
+            reads: 0,
             stayed_away: 0,
             streak: 0,
             needed: FIRST_STREAK,
+            has_read: false,
             last_return: None,
         }
     }
@@ -171,9 +175,12 @@ pub(crate) fn forget(session: &Session) {
     }
 }
 
-/// A receiver is about to wait on the link. False: the link's number does not stand for the link
+/// A receiver is about to read the link itself, or to wait on it. False: the link's number does not stand for the link
 /// any more, as the program has closed it.
 pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
+    if !rx.watch.armed {
+        return true;
+    }
     let early = match session.kind {
         Kind::Socket => true,
         Kind::Stable { .. } => {
@@ -185,7 +192,7 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
             rx.watch.streak >= rx.watch.needed
         }
     };
-    if !rx.watch.armed || !early {
+    if !early {
         return true;
     }
     let Some(shared) = reader() else { return true };
@@ -200,11 +207,16 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
     true
 }
 
+/// A receiver has read the link.
+pub(crate) fn has_read(rx: &mut Rx) {
+    rx.watch.reads = rx.watch.reads.wrapping_add(1);
+    rx.watch.has_read = true;
+}
+
 /// A receive has ended (also one that never came to wait).
 pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     let watch = &mut rx.watch;
-    watch.returns = watch.returns.wrapping_add(1);
-    if matches!(session.kind, Kind::Stable { .. }) {
+    if std::mem::take(&mut watch.has_read) && matches!(session.kind, Kind::Stable { .. }) {
         watch.last_return = Some(Instant::now());
     }
     let mut look = std::mem::take(&mut watch.wants);
