@@ -63,7 +63,7 @@ void out_open(int fd);
 void out_begin(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void out_add(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void out_end(void);
-/* A whole line without a number. */
+/* A whole line at once. */
 void out_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Escaped text in quotes; more than `literal` bytes become a hash and the length. */
 void out_bytes(const void *data, size_t len, size_t literal);

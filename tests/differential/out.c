@@ -50,6 +50,7 @@ void out_end(void)
 void out_line(const char *format, ...)
 {
     va_list args;
+    fprintf(out, "%03d ", line_number++);
     va_start(args, format);
     vfprintf(out, format, args);
     va_end(args);
