@@ -1,2 +1,4 @@
 //! The Everspread engine.
 #![deny(unsafe_code)]
+
+pub use spread_proto::memb_info;
