@@ -1,4 +1,5 @@
-//! What `libspread.so` shows to the dynamic linker: exactly the classic names, the classic soname, and little need of others.
+//! What `libspread.so` shows to the dynamic linker: exactly the classic names, the classic soname,
+//! and little need of others.
 
 mod support;
 
@@ -6,10 +7,12 @@ use std::collections::BTreeSet;
 
 use support::{ProgramCommand, library};
 
-/// The public functions of the classic library, and the two undeclared ones that it exports beside them.
+/// The public functions of the classic library, and the two undeclared ones that it exports beside
+/// them.
 const EXPORTS: &str = include_str!("fixtures/exports.txt");
 
-/// What the library may ask the system for. The loader is there for thread-local storage, libgcc for panics that unwind.
+/// What the library may ask the system for. The loader is there for thread-local storage, libgcc
+/// for panics that unwind.
 const MAY_NEED: [&str; 3] = ["libc.so.", "libgcc_s.so.", "ld-linux"];
 
 fn output(tool: &str, args: &[&str]) -> String {

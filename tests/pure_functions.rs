@@ -1,4 +1,5 @@
-//! `SP_error`, `SP_strerror`, `SP_version` and the scatter lookups, called from C as programs call them.
+//! `SP_error`, `SP_strerror`, `SP_version` and the scatter lookups, called from C as programs call
+//! them.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! The tools of the C tests do what the tests trust them to do: a failing, hanging or leaking program is seen as one.
+//! The tools of the C tests do what the tests trust them to do: a failing, hanging or leaking
+//! program is seen as one.
 
 mod support;
 
@@ -58,7 +59,8 @@ fn hanging_program_and_its_children_are_killed_at_the_limit() {
     let run = hang.command().limit(Duration::from_millis(300)).run();
     assert!(!run.in_time);
     assert_eq!(run.code(), None);
-    // The child holds the output open: had it survived, gathering would have taken its grace time as well.
+    // The child holds the output open: had it survived, gathering would have taken its grace time
+    // as well.
     assert!(run.took < Duration::from_secs(2), "{}", run.report());
     assert_eq!(run.stdout_text(), "up\n");
 }

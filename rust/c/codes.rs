@@ -1,7 +1,7 @@
 //! The result codes of `sp.h` and their texts.
 //!
-//! Numbers and texts are part of the interface: programs compare the first and some print or match the second. A number that
-//! the classic library has left out (-10) stays out.
+//! Numbers and texts are part of the interface: programs compare the first and some print or match
+//! the second. A number that the classic library has left out (-10) stays out.
 
 use std::ffi::{CStr, c_int};
 

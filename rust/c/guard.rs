@@ -1,11 +1,14 @@
 //! The border that no panic crosses.
 //!
-//! An unwind out of an `extern "C"` function aborts the program that uses us. So every entry point runs inside [`guard`],
-//! which turns a panic (always a defect of ours) into the answer that the function's return type has for it.
+//! An unwind out of an `extern "C"` function aborts the program that uses us. So every entry point
+//! runs inside [`guard`], which turns a panic (always a defect of ours) into the answer that the
+//! function's return type has for it.
 //!
-//! A cancelled thread unwinds too, and that unwind aborts in `catch_unwind` as well. So cancellation is off inside: a request waits until the program's own code.
+//! A cancelled thread unwinds too, and that unwind aborts in `catch_unwind` as well. So
+//! cancellation is off inside: a request waits until the program's own code.
 //!
-//! Not for calls that block, which programs cancel and `longjmp` out of. They have a shape of their own.
+//! Not for calls that block, which programs cancel and `longjmp` out of. They have a shape of their
+//! own.
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,8 +57,8 @@ impl PanicAnswer for () {
 
 /// Runs the body of an entry point.
 ///
-/// What the body has half changed is not looked at again by it (it has ended), and the engine's own locks recover from
-/// poisoning or close their session; hence [`AssertUnwindSafe`].
+/// What the body has half changed is not looked at again by it (it has ended), and the engine's own
+/// locks recover from poisoning or close their session; hence [`AssertUnwindSafe`].
 pub(crate) fn guard<R: PanicAnswer>(body: impl FnOnce() -> R) -> R {
     let _no_cancel = NoCancel::enter();
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| R::panic_answer())
@@ -98,7 +101,8 @@ impl NoCancel {
 #[cfg(target_os = "linux")]
 impl Drop for NoCancel {
     fn drop(&mut self) {
-        // SAFETY: the state that the system gave, and no interest in the old one (null is allowed on Linux).
+        // SAFETY: the state that the system gave, and no interest in the old one (null is allowed
+        // on Linux).
         unsafe { pthread_setcancelstate(self.before, std::ptr::null_mut()) };
     }
 }

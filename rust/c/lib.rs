@@ -1,6 +1,7 @@
 //! The C library: `SP_*` and `E_*`, the classic interface of the Spread Toolkit.
 //!
-//! Every exported function validates its arguments, calls the engine and maps the result; the logic is in `spread-client`.
+//! Every exported function validates its arguments, calls the engine and maps the result; the logic
+//! is in `spread-client`.
 
 mod codes;
 mod guard;

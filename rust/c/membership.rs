@@ -1,7 +1,9 @@
-//! `SP_get_memb_info`, `SP_get_vs_sets_info`, `SP_get_vs_set_members` and their `SP_scat_` twins: reading membership messages.
+//! `SP_get_memb_info`, `SP_get_vs_sets_info`, `SP_get_vs_set_members` and their `SP_scat_` twins:
+//! reading membership messages.
 //!
-//! The plain three are not told how long the message is. They read only what its own counts name, and never beyond the largest
-//! message that there can be, but cannot know where the caller's buffer ends.
+//! The plain three are not told how long the message is. They read only what its own counts name,
+//! and never beyond the largest message that there can be, but cannot know where the caller's
+//! buffer ends.
 
 use std::ffi::{c_char, c_int, c_uint};
 
@@ -16,18 +18,21 @@ use crate::types::{
 
 /// Reads what a membership message says of the change of the group.
 ///
-/// `memb_mess` is the body and `service_type` the type, both as `SP_receive` gave them. Of the result
+/// `memb_mess` is the body and `service_type` the type, both as `SP_receive` gave them. Of the
+/// result
 ///
 /// - `gid` is the identity of the membership (of a transitional message: of the one that ends);
-/// - `changed_member` is who joined, left or was disconnected, and all zero after a change of the network. Other messages leave it
-///   as it was;
-/// - `num_vs_sets` is the number of sets of members that came here together, 1 unless the network has changed, and
-///   `my_vs_set` tells where the receiver's own set is. Both are 0 for messages that list nobody.
+/// - `changed_member` is who joined, left or was disconnected, and all zero after a change of the
+///   network. Other messages leave it as it was;
+/// - `num_vs_sets` is the number of sets of members that came here together, 1 unless the network
+///   has changed, and `my_vs_set` tells where the receiver's own set is. Both are 0 for messages
+///   that list nobody.
 ///
 /// A self-leave has an empty body: its `gid` is zero.
 ///
-/// Returns 1, or `ILLEGAL_MESSAGE` if the type is not that of a membership message, the body names places that no
-/// message has, or a pointer is null. Nothing is written then. Any thread may call this at any time.
+/// Returns 1, or `ILLEGAL_MESSAGE` if the type is not that of a membership message, the body names
+/// places that no message has, or a pointer is null. Nothing is written then. Any thread may call
+/// this at any time.
 ///
 /// # Safety
 /// `memb_mess` points to the whole body of a received message; `info` may be written.
@@ -47,17 +52,18 @@ pub(crate) unsafe extern "C" fn SP_get_memb_info(
 
 /// Lists the sets of a membership message.
 ///
-/// `memb_mess` is the body of a regular membership message as `SP_receive` gave it, `vs_sets` an array of `num_vs_sets` entries.
-/// `SP_get_memb_info` tells how many are needed. Each entry filled can be given to `SP_get_vs_set_members`.
-/// `my_vs_set_index` becomes the index of the receiver's own set, if the message names one.
+/// `memb_mess` is the body of a regular membership message as `SP_receive` gave it, `vs_sets` an
+/// array of `num_vs_sets` entries. `SP_get_memb_info` tells how many are needed. Each entry filled
+/// can be given to `SP_get_vs_set_members`. `my_vs_set_index` becomes the index of the receiver's
+/// own set, if the message names one.
 ///
-/// Returns the number of sets. `BUFFER_TOO_SHORT` if the array is too small; `ILLEGAL_MESSAGE` if the body names places that no
-/// message has, or a pointer is null (`vs_sets` may be if `num_vs_sets` is 0). Nothing is written then. Any thread may
-/// call this at any time.
+/// Returns the number of sets. `BUFFER_TOO_SHORT` if the array is too small; `ILLEGAL_MESSAGE` if
+/// the body names places that no message has, or a pointer is null (`vs_sets` may be if
+/// `num_vs_sets` is 0). Nothing is written then. Any thread may call this at any time.
 ///
 /// # Safety
-/// `memb_mess` points to the whole body of a received regular membership message; `vs_sets` may be written for
-/// `num_vs_sets` entries, and `my_vs_set_index` for one number.
+/// `memb_mess` points to the whole body of a received regular membership message; `vs_sets` may be
+/// written for `num_vs_sets` entries, and `my_vs_set_index` for one number.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn SP_get_vs_sets_info(
     memb_mess: *const c_char,
@@ -75,16 +81,17 @@ pub(crate) unsafe extern "C" fn SP_get_vs_sets_info(
 
 /// Lists the members of one set of a membership message.
 ///
-/// `memb_mess` is the body of a regular membership message as `SP_receive` gave it, `vs_set` one of its sets as
-/// `SP_get_memb_info` or `SP_get_vs_sets_info` told it, `member_names` an array of `member_names_count` names.
+/// `memb_mess` is the body of a regular membership message as `SP_receive` gave it, `vs_set` one of
+/// its sets as `SP_get_memb_info` or `SP_get_vs_sets_info` told it, `member_names` an array of
+/// `member_names_count` names.
 ///
-/// Returns the number of members. `BUFFER_TOO_SHORT` if the array is too small; `ILLEGAL_MESSAGE` if the set lies where no
-/// message reaches, or a pointer is null (`member_names` may be if `member_names_count` is 0). Nothing is written then. Any thread
-/// may call this at any time.
+/// Returns the number of members. `BUFFER_TOO_SHORT` if the array is too small; `ILLEGAL_MESSAGE`
+/// if the set lies where no message reaches, or a pointer is null (`member_names` may be if
+/// `member_names_count` is 0). Nothing is written then. Any thread may call this at any time.
 ///
 /// # Safety
-/// `memb_mess` points to the whole body of a received regular membership message, `vs_set` to a set of it;
-/// `member_names` may be written for `member_names_count` names.
+/// `memb_mess` points to the whole body of a received regular membership message, `vs_set` to a set
+/// of it; `member_names` may be written for `member_names_count` names.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn SP_get_vs_set_members(
     memb_mess: *const c_char,
@@ -102,8 +109,8 @@ pub(crate) unsafe extern "C" fn SP_get_vs_set_members(
 
 /// `SP_get_memb_info` for a message received with `SP_scat_receive`.
 ///
-/// The length of the scatter bounds what is read: a body that names places beyond it gives `ILLEGAL_MESSAGE`, and fields may lie across the
-/// borders of elements. All else as there.
+/// The length of the scatter bounds what is read: a body that names places beyond it gives
+/// `ILLEGAL_MESSAGE`, and fields may lie across the borders of elements. All else as there.
 ///
 /// # Safety
 /// `memb_mess` and its elements point to memory as they say; `info` may be written.
@@ -123,12 +130,12 @@ pub(crate) unsafe extern "C" fn SP_scat_get_memb_info(
 
 /// `SP_get_vs_sets_info` for a message received with `SP_scat_receive`.
 ///
-/// The length of the scatter bounds what is read: a body that names places beyond it gives `ILLEGAL_MESSAGE`, and fields may lie across the
-/// borders of elements. All else as there.
+/// The length of the scatter bounds what is read: a body that names places beyond it gives
+/// `ILLEGAL_MESSAGE`, and fields may lie across the borders of elements. All else as there.
 ///
 /// # Safety
-/// `memb_mess` and its elements point to memory as they say; `vs_sets` may be written for `num_vs_sets` entries, and
-/// `my_vs_set_index` for one number.
+/// `memb_mess` and its elements point to memory as they say; `vs_sets` may be written for
+/// `num_vs_sets` entries, and `my_vs_set_index` for one number.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn SP_scat_get_vs_sets_info(
     memb_mess: *const Scatter,
@@ -146,12 +153,12 @@ pub(crate) unsafe extern "C" fn SP_scat_get_vs_sets_info(
 
 /// `SP_get_vs_set_members` for a message received with `SP_scat_receive`.
 ///
-/// The length of the scatter bounds what is read: a body that names places beyond it gives `ILLEGAL_MESSAGE`, and fields may lie across the
-/// borders of elements. All else as there.
+/// The length of the scatter bounds what is read: a body that names places beyond it gives
+/// `ILLEGAL_MESSAGE`, and fields may lie across the borders of elements. All else as there.
 ///
 /// # Safety
-/// `memb_mess` and its elements point to memory as they say, `vs_set` to a set of the message; `member_names` may be
-/// written for `member_names_count` names.
+/// `memb_mess` and its elements point to memory as they say, `vs_set` to a set of the message;
+/// `member_names` may be written for `member_names_count` names.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn SP_scat_get_vs_set_members(
     memb_mess: *const Scatter,
@@ -178,7 +185,8 @@ const fn code(error: LookupError) -> c_int {
 /// A body of unknown length.
 ///
 /// # Safety
-/// `body` is null, or points to a membership message that is readable as far as its counts name it while the result is used.
+/// `body` is null, or points to a membership message that is readable as far as its counts name it
+/// while the result is used.
 unsafe fn plain_body(body: *const c_char) -> Result<impl Source, c_int> {
     if body.is_null() {
         return Err(ILLEGAL_MESSAGE);
@@ -208,7 +216,8 @@ unsafe fn scatter_body(scatter: *const Scatter) -> Result<impl Source, c_int> {
         room = room.saturating_add(element.len);
         elements.push(element);
         if room >= memb_info::UNKNOWN_LENGTH {
-            // No message reaches beyond this; and it bounds what a number of elements that is nonsense can do.
+            // No message reaches beyond this; and it bounds what a number of elements that is
+            // nonsense can do.
             break;
         }
     }
@@ -253,7 +262,8 @@ unsafe fn put_memb_info(
 }
 
 /// # Safety
-/// `vs_sets` is null or may be written for `num_vs_sets` entries, `my_vs_set_index` is null or may be written.
+/// `vs_sets` is null or may be written for `num_vs_sets` entries, `my_vs_set_index` is null or may
+/// be written.
 unsafe fn put_vs_sets_info(
     body: &impl Source,
     vs_sets: *mut VsSetInfo,
@@ -273,7 +283,8 @@ unsafe fn put_vs_sets_info(
 }
 
 /// # Safety
-/// `vs_set` is null or readable, `member_names` is null or may be written for `member_names_count` names.
+/// `vs_set` is null or readable, `member_names` is null or may be written for `member_names_count`
+/// names.
 unsafe fn put_vs_set_members(
     body: &impl Source,
     vs_set: *const VsSetInfo,

@@ -2,12 +2,12 @@
 //!
 //! The rules, the same for all functions:
 //!
-//! * Null is looked for here, and so is a negative length. Which code they give differs from call to call, so the answer is an
-//!   `Option` or [`BadLength`] and the entry point names the code.
+//! * Null is looked for here, and so is a negative length. Which code they give differs from call
+//!   to call, so the answer is an `Option` or [`BadLength`] and the entry point names the code.
 //! * Null with length 0 is an empty slice: programs probe sizes that way.
 //! * Output memory may be uninitialised, so it is only ever written ([`Out`], `MaybeUninit`).
-//! * Nothing here assumes alignment beyond that of the C type's *bytes*: old programs do hand in pointers into packed buffers, and x86 has
-//!   always let them.
+//! * Nothing here assumes alignment beyond that of the C type's *bytes*: old programs do hand in
+//!   pointers into packed buffers, and x86 has always let them.
 //! * Names are bytes, in any encoding or none.
 
 use std::ffi::{c_char, c_int, c_uint};
@@ -17,17 +17,20 @@ use std::slice;
 
 use crate::types::{GroupId, GroupName, MembershipInfo, ScatElement, Scatter, VsSetInfo};
 
-/// A length that no memory has: negative, or together with the elements' size beyond the address space.
+/// A length that no memory has: negative, or together with the elements' size beyond the address
+/// space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadLength;
 
 /// The bytes of a C string without its NUL, at most `max` of them; `None` for null.
 ///
-/// At most `max` bytes are looked at, so that a name field that is full to its last byte, without a NUL, is no danger. Calls
-/// that must tell "too long" from "just fits" ask for one byte more than they accept.
+/// At most `max` bytes are looked at, so that a name field that is full to its last byte, without a
+/// NUL, is no danger. Calls that must tell "too long" from "just fits" ask for one byte more than
+/// they accept.
 ///
 /// # Safety
-/// `text` is null, or readable up to its first NUL or for `max` bytes, whatever is less, and unchanged for `'a`.
+/// `text` is null, or readable up to its first NUL or for `max` bytes, whatever is less, and
+/// unchanged for `'a`.
 pub(crate) unsafe fn opt_cstr<'a>(text: *const c_char, max: usize) -> Option<&'a [u8]> {
     if text.is_null() {
         return None;
@@ -56,7 +59,8 @@ pub(crate) unsafe fn in_slice<'a>(
     if data.is_null() {
         return Ok(None);
     }
-    // SAFETY: not null, and a length that was an `int` is below `isize::MAX`; the caller grants the rest.
+    // SAFETY: not null, and a length that was an `int` is below `isize::MAX`; the caller grants the
+    // rest.
     Ok(Some(unsafe { slice::from_raw_parts(data.cast(), len) }))
 }
 
@@ -75,7 +79,8 @@ pub(crate) unsafe fn out_slice<'a>(
     if len == 0 || room.is_null() {
         return Ok(&mut []);
     }
-    // SAFETY: not null, and a length that was an `int` is below `isize::MAX`; the caller grants the rest.
+    // SAFETY: not null, and a length that was an `int` is below `isize::MAX`; the caller grants the
+    // rest.
     Ok(unsafe { slice::from_raw_parts_mut(room.cast(), len) })
 }
 
@@ -98,7 +103,8 @@ pub(crate) unsafe fn in_names<'a>(
         return Ok(None);
     }
     check_size::<GroupName>(count)?;
-    // SAFETY: not null, rows of single bytes have no alignment, and the size fits; the caller grants the rest.
+    // SAFETY: not null, rows of single bytes have no alignment, and the size fits; the caller
+    // grants the rest.
     Ok(Some(unsafe { slice::from_raw_parts(names.cast(), count) }))
 }
 
@@ -118,7 +124,8 @@ pub(crate) unsafe fn out_names<'a>(
         return Ok(&mut []);
     }
     check_size::<GroupName>(count)?;
-    // SAFETY: not null, rows of single bytes have no alignment, and the size fits; the caller grants the rest.
+    // SAFETY: not null, rows of single bytes have no alignment, and the size fits; the caller
+    // grants the rest.
     Ok(unsafe { slice::from_raw_parts_mut(room.cast(), count) })
 }
 
@@ -151,7 +158,8 @@ pub(crate) unsafe fn copy_in(from: *const c_char, at: usize, out: &mut [u8]) {
     unsafe { from.copy_to_nonoverlapping(out.as_mut_ptr(), out.len()) };
 }
 
-/// Fills a caller's `membership_info` field by field, as some messages leave `changed_member` as it was.
+/// Fills a caller's `membership_info` field by field, as some messages leave `changed_member` as it
+/// was.
 ///
 /// # Safety
 /// `info` is not null and may be written.
@@ -225,7 +233,8 @@ impl<T> OutArray<T> {
         self.len
     }
 
-    /// Writes one entry. An index beyond the room is a defect of ours and panics, before anything is written.
+    /// Writes one entry. An index beyond the room is a defect of ours and panics, before anything
+    /// is written.
     pub(crate) fn write(&mut self, index: usize, value: T) {
         assert!(index < self.len, "output {index} of {}", self.len);
         // SAFETY: the index is inside the array that `new` was given.
@@ -237,11 +246,13 @@ impl<T> OutArray<T> {
 
 /// The used elements of a caller's scatter, in order and with all the empty ones. `None` for null.
 ///
-/// Reads element by element, as the unused rest of a scatter is usually uninitialised. `num_elements` is not bounded here: the
-/// classic library takes more than the 100 that the type holds, if the memory is there, and so must callers that check it.
+/// Reads element by element, as the unused rest of a scatter is usually uninitialised.
+/// `num_elements` is not bounded here: the classic library takes more than the 100 that the type
+/// holds, if the memory is there, and so must callers that check it.
 ///
 /// # Safety
-/// `scatter` is null, or its `num_elements` and that many elements are readable and initialised for `'a`.
+/// `scatter` is null, or its `num_elements` and that many elements are readable and initialised for
+/// `'a`.
 pub(crate) unsafe fn scatter_elements<'a>(
     scatter: *const Scatter,
 ) -> Option<impl ExactSizeIterator<Item = ScatElement> + use<'a>> {
@@ -286,7 +297,8 @@ impl Iterator for ScatterElements<'_> {
 
 impl ExactSizeIterator for ScatterElements<'_> {}
 
-/// The bytes of one scatter element as input. `None` for null with a length, or a length beyond the address space.
+/// The bytes of one scatter element as input. `None` for null with a length, or a length beyond the
+/// address space.
 ///
 /// # Safety
 /// The element's `buf` is null, or readable for its `len` bytes and unchanged for `'a`.
@@ -304,7 +316,8 @@ pub(crate) unsafe fn element_bytes<'a>(element: ScatElement) -> Option<&'a [u8]>
 /// The room of one scatter element. Null, or a length beyond the address space, gives no room.
 ///
 /// # Safety
-/// The element's `buf` is null, or writable for its `len` bytes, and nobody else uses it during `'a`.
+/// The element's `buf` is null, or writable for its `len` bytes, and nobody else uses it during
+/// `'a`.
 pub(crate) unsafe fn element_room<'a>(element: ScatElement) -> &'a mut [MaybeUninit<u8>] {
     if element.len == 0 || element.buf.is_null() || isize::try_from(element.len).is_err() {
         return &mut [];

@@ -1,7 +1,8 @@
-//! The structures and scalar types that C programs share with the library, laid out as `include/sp.h` and
-//! `include/sp_events.h` declare them.
+//! The structures and scalar types that C programs share with the library, laid out as
+//! `include/sp.h` and `include/sp_events.h` declare them.
 //!
-//! The headers are written by hand; the assertions below and `tests/headers.rs` keep the two sides equal.
+//! The headers are written by hand; the assertions below and `tests/headers.rs` keep the two sides
+//! equal.
 
 use std::ffi::{c_char, c_int, c_long, c_short, c_uint};
 
@@ -23,7 +24,8 @@ pub(crate) type Int16 = c_short;
 /// One row of `char groups[][MAX_GROUP_NAME]`.
 pub(crate) type GroupName = [c_char; MAX_GROUP_NAME];
 
-/// A name field for a program: the bytes as they are, but always with a NUL in the last, as programs print them as strings.
+/// A name field for a program: the bytes as they are, but always with a NUL in the last, as
+/// programs print them as strings.
 pub(crate) fn group_name(raw: &[u8; MAX_GROUP_NAME]) -> GroupName {
     let mut name = raw.map(u8::cast_signed);
     name[MAX_GROUP_NAME - 1] = 0;
@@ -46,7 +48,8 @@ pub(crate) struct ScatElement {
 pub(crate) struct Scatter {
     /// How many of `elements` count. Comes from the program: may be anything.
     pub(crate) num_elements: usize,
-    /// The pieces in the order of the message. Those behind `num_elements` are usually uninitialised.
+    /// The pieces in the order of the message. Those behind `num_elements` are usually
+    /// uninitialised.
     pub(crate) elements: [ScatElement; MAX_CLIENT_SCATTER_ELEMENTS],
 }
 
@@ -92,8 +95,8 @@ pub(crate) struct SpTime {
     pub(crate) usec: c_long,
 }
 
-/// The layouts of the classic library on 64-bit systems. They follow from the field types, so other widths are right as well,
-/// but nobody has looked at a classic library there.
+/// The layouts of the classic library on 64-bit systems. They follow from the field types, so other
+/// widths are right as well, but nobody has looked at a classic library there.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
     assert!(size_of::<Mailbox>() == 4);

@@ -11,7 +11,8 @@ const CLASSIC_VERSION: [c_int; 3] = [5, 0, 1];
 
 /// Tells the version of the classic library that this one stands for: 5, 0, 1.
 ///
-/// Returns 1. If any pointer is null, returns 0 and writes nothing. Any thread may call this at any time.
+/// Returns 1. If any pointer is null, returns 0 and writes nothing. Any thread may call this at any
+/// time.
 ///
 /// # Safety
 /// Each pointer is null or points to an `int` that may be written.
@@ -41,13 +42,15 @@ pub(crate) unsafe extern "C" fn SP_version(
 
 /// Compares two group ids.
 ///
-/// Returns 1 if both name the same membership of a group, else 0. Any thread may call this at any time.
+/// Returns 1 if both name the same membership of a group, else 0. Any thread may call this at any
+/// time.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn SP_equal_group_ids(g1: GroupId, g2: GroupId) -> c_int {
     guard(|| c_int::from(g1 == g2))
 }
 
-/// Not declared in any header: exported because the classic library exports it, for programs that name it at link time.
+/// Not declared in any header: exported because the classic library exports it, for programs that
+/// name it at link time.
 ///
 /// Always returns -1, as there.
 #[unsafe(no_mangle)]
@@ -55,7 +58,8 @@ pub(crate) extern "C" fn SP_query_groups() -> c_int {
     -1
 }
 
-/// Not declared in any header: exported because the classic library exports it, for programs that name it at link time.
+/// Not declared in any header: exported because the classic library exports it, for programs that
+/// name it at link time.
 ///
 /// Always returns -1, as there.
 #[unsafe(no_mangle)]

@@ -39,7 +39,12 @@ pub(crate) struct Prototype {
 impl Prototype {
     /// The declaration, without names of parameters.
     pub(crate) fn declaration(&self) -> String {
-        format!("{} {}({});", self.returns, self.name, self.parameters)
+        // The sender of a receive. The table has pointers; for the compiler's type check an array
+        // is the same, but it warns of one that is declared both ways.
+        let parameters = self
+            .parameters
+            .replace("service *, char *, ", "service *, char [32], ");
+        format!("{} {}({parameters});", self.returns, self.name)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Writes the prototype headers from the entry points in `rust/c`.
 //!
-//! cbindgen reads the `extern "C"` functions and their doc comments, and nothing else: the types are declared by hand. The
-//! text around the functions (guards, constants, types) is `*.head.h` beside this file. A function belongs to the header of its prefix, wherever in
-//! `rust/c` it stands, so a new one needs no work here. Callback types must be written out in the parameter
-//! list (`Option<unsafe extern "C" fn(..)>`), as an alias has no meaning in C. Two things are rewritten, because Rust cannot say them:
+//! cbindgen reads the `extern "C"` functions and their doc comments, and nothing else: the types
+//! are declared by hand. The text around the functions (guards, constants, types) is `*.head.h`
+//! beside this file. A function belongs to the header of its prefix, wherever in `rust/c` it
+//! stands, so a new one needs no work here. What Rust says otherwise than C is rewritten:
 //!
-//! * `GroupName *groups` becomes `char groups[][MAX_GROUP_NAME]`, and the outputs `sender` and `private_group` get their length:
-//!   `char sender[MAX_GROUP_NAME]`. In C these are the same types, only plainer to read.
+//! * `GroupName *groups` becomes `char groups[][MAX_GROUP_NAME]`, and the output `sender` gets its
+//!   length, `char sender[MAX_GROUP_NAME]`. In C these are the same types, only plainer to read;
+//!   and the classic headers have just these arrays, which compilers' warnings look at.
+//! * A type alias for a function pointer is written out: the classic headers name none.
 //! * Rust's headings in comments become plain words.
 //!
 //! The headers are checked in: neither users nor `cargo build` need cbindgen.
@@ -48,7 +50,8 @@ pub(crate) const HEADERS: [Header; 2] = [
     },
 ];
 
-/// Exported for programs that name them at link time, and declared nowhere, as in the classic library.
+/// Exported for programs that name them at link time, and declared nowhere, as in the classic
+/// library.
 const UNDECLARED: [&str; 2] = ["SP_query_groups", "SP_query_members"];
 
 /// Rust's names for the types of the hand-written headers.
@@ -64,11 +67,24 @@ const TYPES: [(&str, &str); 9] = [
     ("SpTime", "sp_time"),
 ];
 
-/// Outputs that hold one name, and are declared with its length.
-const NAME_OUTPUTS: [&str; 2] = ["sender", "private_group"];
+/// The output that holds one name, and is declared with its length.
+const NAME_OUTPUT: &str = "sender";
 
 /// The text of a header, from the present sources.
 pub(crate) fn generate(header: &Header) -> String {
+    let prototypes = bindings(header, vec![ItemType::Functions]);
+    let with_aliases = bindings(header, vec![ItemType::Functions, ItemType::Typedefs]);
+    let callbacks: Vec<Callback<'_>> = with_aliases.lines().filter_map(Callback::parse).collect();
+    format!(
+        "{}{}\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {} */\n",
+        header.head,
+        rewrite(&prototypes, &callbacks),
+        header.guard
+    )
+}
+
+/// What cbindgen writes for the functions of a header, and these kinds of items.
+fn bindings(header: &Header, items: Vec<ItemType>) -> String {
     let mut config = Config {
         language: Language::C,
         no_includes: true,
@@ -79,7 +95,7 @@ pub(crate) fn generate(header: &Header) -> String {
         tab_width: 4,
         ..Config::default()
     };
-    config.export.item_types = vec![ItemType::Functions];
+    config.export.item_types = items;
     config.export.exclude = functions_in(&root().join("rust/c"))
         .into_iter()
         .filter(|name| !name.starts_with(header.prefix) || UNDECLARED.contains(&name.as_str()))
@@ -93,16 +109,45 @@ pub(crate) fn generate(header: &Header) -> String {
         .generate()
         .expect("cbindgen understands the sources")
         .write(&mut generated);
-    let prototypes = String::from_utf8(generated).expect("cbindgen writes UTF-8");
-    format!(
-        "{}{}\n#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {} */\n",
-        header.head,
-        rewrite(&prototypes),
-        header.guard
-    )
+    String::from_utf8(generated).expect("cbindgen writes UTF-8")
 }
 
-/// The names of all functions below a folder: cbindgen has no filter by prefix, so the others are excluded by name.
+/// An alias for a function pointer: `typedef int (*Name)(int, void *);`
+struct Callback<'a> {
+    name: &'a str,
+    returns: &'a str,
+    parameters: &'a str,
+}
+
+impl<'a> Callback<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (returns, rest) = line.strip_prefix("typedef ")?.split_once("(*")?;
+        let (name, parameters) = rest.trim_end_matches(';').split_once(')')?;
+        Some(Self {
+            name,
+            returns,
+            parameters,
+        })
+    }
+
+    /// `Name f` becomes `int (*f)(int, void *)`, and `Name *f` becomes `int (**f)(int, void *)`;
+    /// the first in the line.
+    fn write_out(&self, line: &str) -> Option<String> {
+        let (before, after) = line.split_once(&format!("{} ", self.name))?;
+        if before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+            return None;
+        }
+        let declarator = after.split([',', ')']).next()?;
+        let rest = &after[declarator.len()..];
+        let (returns, parameters) = (self.returns, self.parameters);
+        Some(format!(
+            "{before}{returns}(*{declarator}){parameters}{rest}"
+        ))
+    }
+}
+
+/// The names of all functions below a folder: cbindgen has no filter by prefix, so the others are
+/// excluded by name.
 fn functions_in(dir: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(dir).expect("the folder can be read") {
@@ -119,7 +164,7 @@ fn functions_in(dir: &Path) -> BTreeSet<String> {
 }
 
 /// See the module's comment.
-fn rewrite(prototypes: &str) -> String {
+fn rewrite(prototypes: &str, callbacks: &[Callback<'_>]) -> String {
     let mut out = String::new();
     for line in prototypes.lines() {
         let mut line = line.to_owned();
@@ -134,11 +179,14 @@ fn rewrite(prototypes: &str) -> String {
                     1,
                 );
             }
-            for name in NAME_OUTPUTS {
-                let pointer = format!("char *{name}");
-                if !line.contains(&format!("const {pointer}")) {
-                    line = line.replace(&pointer, &format!("char {name}[MAX_GROUP_NAME]"));
+            for callback in callbacks {
+                while let Some(written_out) = callback.write_out(&line) {
+                    line = written_out;
                 }
+            }
+            let pointer = format!("char *{NAME_OUTPUT}");
+            if !line.contains(&format!("const {pointer}")) {
+                line = line.replace(&pointer, &format!("char {NAME_OUTPUT}[MAX_GROUP_NAME]"));
             }
         }
         out.push_str(line.trim_end());

@@ -1,5 +1,5 @@
-//! The public headers: generated from the present sources, clean in every dialect, and in all that a program can see of
-//! them equal to the classic ones.
+//! The public headers: generated from the present sources, clean in every dialect, and in all that
+//! a program can see of them equal to the classic ones.
 
 mod abi;
 mod generate;
@@ -221,7 +221,8 @@ fn type_macros_look_at_the_right_bits() {
     for kind in abi::types_to_try() {
         for test in abi::TYPE_TESTS {
             let name = test.name;
-            // The argument's own operator binds weaker than the macro's: parentheses are needed inside.
+            // The argument's own operator binds weaker than the macro's: parentheses are needed
+            // inside.
             let _ = writeln!(
                 text,
                 "    printf(\"{name} {kind:#x} %#x\\n\", (unsigned){name}((service)0 | (service){kind:#x}u));"

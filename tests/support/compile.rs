@@ -64,7 +64,8 @@ pub(crate) struct Compile {
 }
 
 impl Compile {
-    /// A program of this name. The name must be unique within the test binary; it also names the folder of its files.
+    /// A program of this name. The name must be unique within the test binary; it also names the
+    /// folder of its files.
     pub(crate) fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -256,7 +257,8 @@ impl Executable {
         self.command_with_library(self.library_dir.as_deref())
     }
 
-    /// The same with the library of another folder (or with the system's, for `None`): the program need not be linked again.
+    /// The same with the library of another folder (or with the system's, for `None`): the program
+    /// need not be linked again.
     pub(crate) fn command_with_library(&self, dir: Option<&Path>) -> ProgramCommand {
         let launcher = self.variant.launcher();
         let mut words = launcher.iter();

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The names under which programs load the library (`NEEDED` of what was linked with the classic ones), and the name for `-l`.
+/// The names under which programs load the library (`NEEDED` of what was linked with the classic
+/// ones), and the name for `-l`.
 const LINK_NAMES: [&str; 4] = [
     "libspread.so",
     "libspread.so.3",
@@ -22,7 +23,8 @@ pub(crate) struct Library {
     pub(crate) shared: PathBuf,
     /// The archive for static linking.
     pub(crate) archive: PathBuf,
-    /// A folder with links under every name that a program may ask for: for `-L` and `LD_LIBRARY_PATH`.
+    /// A folder with links under every name that a program may ask for: for `-L` and
+    /// `LD_LIBRARY_PATH`.
     pub(crate) dir: PathBuf,
 }
 
@@ -36,7 +38,8 @@ pub(crate) fn include_dir() -> PathBuf {
     root().join("include")
 }
 
-/// A new empty folder for the files of one test, below `target`, so that a failure can be looked at afterwards.
+/// A new empty folder for the files of one test, below `target`, so that a failure can be looked at
+/// afterwards.
 ///
 /// `name` must be unique within the test binary; what an earlier run left there is removed.
 pub(crate) fn scratch(name: &str) -> PathBuf {
@@ -56,8 +59,9 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 
 /// The library, built from the present sources in the profile of the running test.
 ///
-/// `cargo test` of a single test file does not build a `cdylib`, so this asks cargo for it, once for each process. With nothing
-/// to do that takes a fraction of a second; a stale library is never tested.
+/// `cargo test` of a single test file does not build a `cdylib`, so this asks cargo for it, once
+/// for each process. With nothing to do that takes a fraction of a second; a stale library is never
+/// tested.
 pub(crate) fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -143,7 +147,8 @@ impl Place {
             .parent()
             .and_then(Path::parent)
             .expect("a test binary lies in <profile>/deps");
-        // CARGO_TARGET_TMPDIR is always <target dir>/tmp, so whatever lies between is the target triple.
+        // CARGO_TARGET_TMPDIR is always <target dir>/tmp, so whatever lies between is the target
+        // triple.
         let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .parent()
             .expect("the folder for temporary files lies in the target folder");
@@ -159,7 +164,8 @@ impl Place {
         Self {
             target_dir: target_dir.to_owned(),
             triple,
-            // The folder of the profiles `dev` and `test` is called `debug`; every other profile names its folder.
+            // The folder of the profiles `dev` and `test` is called `debug`; every other profile
+            // names its folder.
             profile: if folder == "debug" { "dev" } else { folder }.to_owned(),
         }
     }

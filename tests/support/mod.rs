@@ -1,4 +1,5 @@
-//! What the C tests share: build the library, compile C programs against it, run them with a time limit.
+//! What the C tests share: build the library, compile C programs against it, run them with a time
+//! limit.
 //!
 //! A test file says `mod support;` and goes from left to right:
 //!
@@ -39,7 +40,8 @@ pub(crate) use library::{Library, include_dir, library, root, scratch};
 pub(crate) use process::{Finished, ProgramCommand, Running, scaled};
 pub(crate) use variant::Variant;
 
-/// Says that a test leaves something out, and why, past the capturing of test output: a skip must be seen.
+/// Says that a test leaves something out, and why, past the capturing of test output: a skip must
+/// be seen.
 pub(crate) fn skip(why: impl fmt::Display) {
     let test = std::thread::current();
     // Nothing can be done about a closed standard error, and the test is right without it.

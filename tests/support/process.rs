@@ -1,4 +1,5 @@
-//! Running programs: never without a time limit, never leaving children behind, and with a report that explains a failure.
+//! Running programs: never without a time limit, never leaving children behind, and with a report
+//! that explains a failure.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 /// The time limit of a program that sets none.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the outputs may stay open after the program's end: only a grandchild outside its process group can hold them.
+/// How long the outputs may stay open after the program's end: only a grandchild outside its
+/// process group can hold them.
 const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 
 /// A time limit, multiplied by what `TEST_TIMEOUT_FACTOR` says.
@@ -26,7 +28,8 @@ pub(crate) fn scaled(limit: Duration) -> Duration {
     limit.saturating_mul(factor.max(1))
 }
 
-/// A program about to be run, in a process group of its own, with empty standard input unless [`input`](Self::input) is given.
+/// A program about to be run, in a process group of its own, with empty standard input unless
+/// [`input`](Self::input) is given.
 #[derive(Debug)]
 pub(crate) struct ProgramCommand {
     command: Command,
@@ -108,7 +111,8 @@ impl ProgramCommand {
         let mut running = self.try_spawn()?;
         let input = std::mem::take(&mut self.input);
         if let Some(mut stdin) = running.stdin.take() {
-            // Apart, as the program may write before it has read everything. An early exit is no error here.
+            // Apart, as the program may write before it has read everything. An early exit is no
+            // error here.
             thread::spawn(move || stdin.write_all(&input));
         }
         Ok(running.finish_by(self.full_limit()))
@@ -157,7 +161,8 @@ impl ProgramCommand {
     }
 }
 
-/// Waits for the end of a child but leaves it to be reaped, so that its number stays its own while we may still signal it.
+/// Waits for the end of a child but leaves it to be reaped, so that its number stays its own while
+/// we may still signal it.
 fn wait_without_reaping(pid: libc::pid_t) {
     let id = libc::id_t::try_from(pid).expect("a process id is positive");
     loop {
@@ -201,7 +206,8 @@ impl Running {
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: libc::c_int) {
         if !self.reaped {
-            // SAFETY: plain system call; the process is our child and has not been reaped, so the number is its own.
+            // SAFETY: plain system call; the process is our child and has not been reaped, so the
+            // number is its own.
             unsafe { libc::kill(self.pid, signal) };
         }
     }
@@ -219,8 +225,8 @@ impl Running {
         self.stdin = None;
     }
 
-    /// Waits until its standard output has a line for which `wanted` holds, and gives that line. Panics when the program's time is
-    /// over or its output has ended without one.
+    /// Waits until its standard output has a line for which `wanted` holds, and gives that line.
+    /// Panics when the program's time is over or its output has ended without one.
     pub(crate) fn wait_for_line(&self, wanted: impl Fn(&str) -> bool) -> String {
         let deadline = self.started + self.limit;
         match self.stdout.find_line(deadline, wanted) {
@@ -258,7 +264,8 @@ impl Running {
     }
 
     fn kill_group(&self) {
-        // SAFETY: plain system call; the group's leader is our child and has not been reaped, so the number is its own.
+        // SAFETY: plain system call; the group's leader is our child and has not been reaped, so
+        // the number is its own.
         unsafe { libc::kill(-self.pid, libc::SIGKILL) };
     }
 

@@ -25,7 +25,8 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
-    /// What the environment asks for with `SANITIZE` or `VALGRIND` (not both: they exclude each other).
+    /// What the environment asks for with `SANITIZE` or `VALGRIND` (not both: they exclude each
+    /// other).
     pub(crate) fn from_env() -> Self {
         let sanitize = std::env::var("SANITIZE").unwrap_or_default();
         let valgrind = std::env::var("VALGRIND").is_ok_and(|v| !v.is_empty() && v != "0");
@@ -39,8 +40,8 @@ impl Variant {
 
     /// Whether this machine can do it; looked up once for each variant.
     ///
-    /// A variant that the environment asks for should *fail* where it is not available; a test that merely adds one may skip it,
-    /// and says so.
+    /// A variant that the environment asks for should *fail* where it is not available; a test that
+    /// merely adds one may skip it, and says so.
     pub(crate) fn is_available(&self) -> bool {
         static KNOWN: OnceLock<Mutex<HashMap<Variant, bool>>> = OnceLock::new();
         let mut known = KNOWN
@@ -117,7 +118,8 @@ impl Variant {
     }
 }
 
-/// Compiles and runs an empty program: the flag alone says nothing, the sanitizer's run-time library may be missing.
+/// Compiles and runs an empty program: the flag alone says nothing, the sanitizer's run-time
+/// library may be missing.
 fn sanitizer_works(which: &str) -> bool {
     let dir = scratch(&format!("probe-{}", which.replace(',', "-")));
     let source = dir.join("probe.c");

@@ -1,4 +1,5 @@
-//! The membership functions give what the classic library gave for the same bodies, in one piece and in any pieces.
+//! The membership functions give what the classic library gave for the same bodies, in one piece
+//! and in any pieces.
 #![expect(
     clippy::multiple_unsafe_ops_per_block,
     reason = "a table of calls has one contract: every pointer is null or points to something of ours"

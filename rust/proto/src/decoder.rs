@@ -15,7 +15,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What a daemon takes from a client: 100 groups, and the largest message that daemons can deliver.
+    /// What a daemon takes from a client: 100 groups, and the largest message that daemons can
+    /// deliver.
     pub const DAEMON: Self = Self {
         max_groups: MAX_GROUPS,
         max_frame: MAX_MESSAGE,
@@ -23,8 +24,8 @@ impl Limits {
 
     /// What a client takes from a daemon.
     ///
-    /// Memberships list more than 100 members, and daemons may be built with other sizes, so this leaves room: 1 MiB. A 5.0.1
-    /// daemon never sends more than 143 236 bytes in a frame.
+    /// Memberships list more than 100 members, and daemons may be built with other sizes, so this
+    /// leaves room: 1 MiB. A 5.0.1 daemon never sends more than 143 236 bytes in a frame.
     pub const CLIENT: Self = Self {
         max_groups: (1 << 20) / NAME_FIELD,
         max_frame: 1 << 20,
@@ -33,9 +34,9 @@ impl Limits {
 
 /// Cuts a byte stream into frames.
 ///
-/// Feed it whatever came, then take frames until there is none. Any split of the stream gives the same frames. Memory grows with
-/// the bytes fed, never with what a header announces: a caller that takes all frames after each piece holds less than one
-/// frame and one piece.
+/// Feed it whatever came, then take frames until there is none. Any split of the stream gives the
+/// same frames. Memory grows with the bytes fed, never with what a header announces: a caller that
+/// takes all frames after each piece holds less than one frame and one piece.
 ///
 /// The stream has no marks to find a lost place again, so an error is final.
 #[derive(Debug, Clone)]
@@ -76,7 +77,8 @@ impl Decoder {
 
     /// The header of the next frame, if it is there.
     ///
-    /// For a daemon that wants to refuse a frame before the rest of it has come. Does not check anything.
+    /// For a daemon that wants to refuse a frame before the rest of it has come. Does not check
+    /// anything.
     #[must_use]
     pub fn peek_header(&self) -> Option<Header> {
         if self.broken.is_some() {
@@ -91,7 +93,8 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// A header with negative counts or above the [`Limits`]. The same error comes from every later call.
+    /// A header with negative counts or above the [`Limits`]. The same error comes from every later
+    /// call.
     #[must_use = "a frame that is dropped is lost, and an error means the stream has ended"]
     pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
         if let Some(error) = self.broken {

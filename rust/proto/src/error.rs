@@ -4,7 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// A header with a negative number of groups. The stream is out of step: there is no way to find the next header.
+    /// A header with a negative number of groups. The stream is out of step: there is no way to
+    /// find the next header.
     #[error("frame with a negative number of groups ({0})")]
     NegativeGroups(i32),
     /// A header with a negative body length. The stream is out of step.

@@ -32,8 +32,8 @@ impl FrameLayout {
     ///
     /// # Errors
     ///
-    /// [`NegativeGroups`](DecodeError::NegativeGroups), [`NegativeLength`](DecodeError::NegativeLength): the stream is
-    /// out of step from here on.
+    /// [`NegativeGroups`](DecodeError::NegativeGroups),
+    /// [`NegativeLength`](DecodeError::NegativeLength): the stream is out of step from here on.
     #[inline]
     pub const fn of(header: &Header, direction: Direction) -> Result<Self, DecodeError> {
         if header.num_groups < 0 {
@@ -147,8 +147,9 @@ impl Frame {
 
     /// Appends the bytes for the wire to `out`.
     ///
-    /// The counts in the header are those of `groups` and `body`, so the frame is always consistent; an old type
-    /// is written if there is one. (To write a header with other counts, use [`Header::encode`].)
+    /// The counts in the header are those of `groups` and `body`, so the frame is always
+    /// consistent; an old type is written if there is one. (To write a header with other counts,
+    /// use [`Header::encode`].)
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         let header = Header {
             num_groups: count(self.groups.len()),
@@ -187,7 +188,8 @@ impl Frame {
     }
 }
 
-/// A length for the wire. More than `i32::MAX` groups or bytes cannot be framed and no limit comes near it.
+/// A length for the wire. More than `i32::MAX` groups or bytes cannot be framed and no limit comes
+/// near it.
 fn count(len: usize) -> i32 {
     i32::try_from(len).unwrap_or(i32::MAX)
 }

@@ -7,7 +7,8 @@ use crate::order::{ByteOrder, MARKERS};
 /// Size of a header on the wire.
 pub const HEADER_LEN: usize = 48;
 
-// Where the fields are. All words are four bytes in the order that the type's markers tell, but for the hint.
+// Where the fields are. All words are four bytes in the order that the type's markers tell, but for
+// the hint.
 const TYPE: usize = 0;
 const NAME: usize = 4;
 const NUM_GROUPS: usize = 36;
@@ -16,13 +17,14 @@ const DATA_LEN: usize = 44;
 
 /// The application's message type, with the byte order of the machine that sent the message.
 ///
-/// It is kept as it is on the wire, because a daemon passes it on untouched, whatever its own byte order: this
-/// is how a receiver learns the order in which the sender has written the body.
+/// It is kept as it is on the wire, because a daemon passes it on untouched, whatever its own byte
+/// order: this is how a receiver learns the order in which the sender has written the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hint([u8; 4]);
 
 impl Hint {
-    /// The hint of all frames without an application's type: joins, leaves, memberships (type 0, native order).
+    /// The hint of all frames without an application's type: joins, leaves, memberships (type 0,
+    /// native order).
     pub const NONE: Self = Self::new(0, ByteOrder::NATIVE);
 
     /// A hint that carries `mess_type`, as a machine of `order` writes it.
@@ -57,14 +59,16 @@ impl Hint {
         }
     }
 
-    /// The byte order of the sender. Receive calls report an `endian_mismatch` if it is not the receiver's.
+    /// The byte order of the sender. Receive calls report an `endian_mismatch` if it is not the
+    /// receiver's.
     #[inline]
     #[must_use]
     pub const fn order(self) -> ByteOrder {
         ByteOrder::of_word(self.0)
     }
 
-    /// True if bits outside message type and markers are set. A daemon closes the connection of a client that sends such.
+    /// True if bits outside message type and markers are set. A daemon closes the connection of a
+    /// client that sends such.
     #[inline]
     #[must_use]
     pub const fn has_illegal_bits(self) -> bool {
@@ -79,20 +83,24 @@ impl Hint {
 pub struct Header {
     /// The type word in host order, without markers; see [`service`](crate::service).
     pub kind: u32,
-    /// To a daemon: the sender's own private group. From a daemon: the sender's private group, or the group of a membership message.
+    /// To a daemon: the sender's own private group. From a daemon: the sender's private group, or
+    /// the group of a membership message.
     pub name: Name,
-    /// Number of 32 byte names that follow. Untrusted; see [`FrameLayout::of`](crate::FrameLayout::of).
+    /// Number of 32 byte names that follow. Untrusted; see
+    /// [`FrameLayout::of`](crate::FrameLayout::of).
     pub num_groups: i32,
     /// Application's message type and the sender's byte order.
     pub hint: Hint,
     /// Bytes of the body. Untrusted.
     pub data_len: i32,
-    /// Order of type, `num_groups`, `data_len`, the old type and the integers in a membership body on the wire.
+    /// Order of type, `num_groups`, `data_len`, the old type and the integers in a membership body
+    /// on the wire.
     pub order: ByteOrder,
 }
 
 impl Header {
-    /// Reads a header. Every 48 bytes are one; whether its lengths make sense is for [`FrameLayout::of`](crate::FrameLayout::of).
+    /// Reads a header. Every 48 bytes are one; whether its lengths make sense is for
+    /// [`FrameLayout::of`](crate::FrameLayout::of).
     #[inline]
     #[must_use]
     pub const fn decode(wire: &[u8; HEADER_LEN]) -> Self {
@@ -146,7 +154,8 @@ mod tests {
     use super::*;
     use crate::service::FIFO_MESS;
 
-    /// The example of the protocol description: FIFO, `room`, type 258, from `#alice#wd1`, five bytes.
+    /// The example of the protocol description: FIFO, `room`, type 258, from `#alice#wd1`, five
+    /// bytes.
     fn example(order: ByteOrder) -> Header {
         Header {
             kind: FIFO_MESS,

@@ -1,7 +1,7 @@
 //! The protocol between a Spread client and a Spread daemon, without any I/O.
 //!
-//! Everything here turns bytes into values and values into bytes; sockets, clocks and threads belong to the callers.
-//! The wire format is that of Spread 5.0.1 (the same since 4.0).
+//! Everything here turns bytes into values and values into bytes; sockets, clocks and threads
+//! belong to the callers. The wire format is that of Spread 5.0.1 (the same since 4.0).
 //!
 //! | to do this | use |
 //! | --- | --- |
@@ -17,8 +17,9 @@
 //!
 //! # Input from the network
 //!
-//! No function panics, loops without bound or allocates more than a small multiple of the bytes it was given, whatever
-//! those bytes are. Lengths are checked against a limit before anything is reserved for them.
+//! No function panics, loops without bound or allocates more than a small multiple of the bytes it
+//! was given, whatever those bytes are. Lengths are checked against a limit before anything is
+//! reserved for them.
 #![forbid(unsafe_code)]
 
 pub mod decoder;

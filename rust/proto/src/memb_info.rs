@@ -1,9 +1,13 @@
-//! The lookups behind `SP_get_memb_info`, `SP_get_vs_sets_info` and `SP_get_vs_set_members`, and their scatter twins.
+//! The lookups behind `SP_get_memb_info`, `SP_get_vs_sets_info` and `SP_get_vs_set_members`, and
+//! their scatter twins.
 //!
-//! They work on the body of a received membership message, integers in native order, wherever it is: in one slice, in pieces, or
-//! behind a raw pointer of unknown length. A [`Source`] hides the difference. Nothing outside the source's limit is
-//! asked for, and no arithmetic on counts and offsets of the body wraps: such a body is
-//! [`IllegalMessage`](LookupError::IllegalMessage).
+//! They work on the body of a received membership message, integers in native order, wherever it
+//! is: in one slice, in pieces, or behind a raw pointer of unknown length. A [`Source`] hides the
+//! difference. Nothing outside the source's limit is asked for, and no arithmetic on counts and
+//! offsets of the body wraps: such a body is [`IllegalMessage`](LookupError::IllegalMessage).
+
+use std::cell::Cell;
+use std::fmt;
 
 use crate::limits::{CLASSIC_MAX_MESSAGE, NAME_FIELD};
 use crate::membership::{GROUP_ID_LEN, GroupId, NUM_SETS_AT, SET_OFFSET_AT, SETS_AT};
@@ -12,10 +16,12 @@ use crate::service;
 
 /// The bytes of a membership body.
 pub trait Source {
-    /// Bytes that may be asked for: the body's length, or [`UNKNOWN_LENGTH`] if the caller does not know it.
+    /// Bytes that may be asked for: the body's length, or [`UNKNOWN_LENGTH`] if the caller does not
+    /// know it.
     fn limit(&self) -> usize;
 
-    /// Copies the bytes from `offset` on into `out`. Called only with `offset + out.len() <= limit()`.
+    /// Copies the bytes from `offset` on into `out`. Called only with `offset + out.len() <=
+    /// limit()`.
     fn read(&self, offset: usize, out: &mut [u8]);
 }
 
@@ -42,8 +48,8 @@ pub struct ReadFn<F> {
     read: F,
 }
 
-impl<F> std::fmt::Debug for ReadFn<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<F> fmt::Debug for ReadFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadFn")
             .field("limit", &self.limit)
             .finish_non_exhaustive()
@@ -51,8 +57,8 @@ impl<F> std::fmt::Debug for ReadFn<F> {
 }
 
 impl<F: Fn(usize, &mut [u8])> ReadFn<F> {
-    /// A source of `limit` bytes ([`UNKNOWN_LENGTH`] if not known). `read(offset, out)` fills `out`; it is called with
-    /// `offset + out.len() <= limit` only.
+    /// A source of `limit` bytes ([`UNKNOWN_LENGTH`] if not known). `read(offset, out)` fills
+    /// `out`; it is called with `offset + out.len() <= limit` only.
     pub const fn new(limit: usize, read: F) -> Self {
         Self { limit, read }
     }
@@ -69,18 +75,18 @@ impl<F: Fn(usize, &mut [u8])> Source for ReadFn<F> {
 }
 
 /// A body in pieces, each of any length; fields may lie across their borders.
-///
-/// `len(i)` tells the length of piece `i` of `count`, `copy(i, at, out)` fills `out` from piece `i`, beginning at its
-/// byte `at`, never beyond its length.
 pub struct Pieces<L, C> {
     count: usize,
     len: L,
     copy: C,
     total: usize,
+    /// A piece that was read last and its offset. Lookups go forward, so they need not count from
+    /// the start each time.
+    last: Cell<(usize, usize)>,
 }
 
-impl<L, C> std::fmt::Debug for Pieces<L, C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<L, C> fmt::Debug for Pieces<L, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pieces")
             .field("count", &self.count)
             .field("total", &self.total)
@@ -89,7 +95,9 @@ impl<L, C> std::fmt::Debug for Pieces<L, C> {
 }
 
 impl<L: Fn(usize) -> usize, C: Fn(usize, usize, &mut [u8])> Pieces<L, C> {
-    /// A source of `count` pieces.
+    /// A source of `count` pieces. `len(i)` tells the length of piece `i`, the same each time;
+    /// `copy(i, at, out)` fills `out` from piece `i`, beginning at its byte `at`, and is never
+    /// asked beyond its length.
     pub fn new(count: usize, len: L, copy: C) -> Self {
         let total = (0..count).fold(0usize, |sum, i| sum.saturating_add(len(i)));
         Self {
@@ -97,6 +105,7 @@ impl<L: Fn(usize) -> usize, C: Fn(usize, usize, &mut [u8])> Pieces<L, C> {
             len,
             copy,
             total,
+            last: Cell::new((0, 0)),
         }
     }
 }
@@ -106,40 +115,36 @@ impl<L: Fn(usize) -> usize, C: Fn(usize, usize, &mut [u8])> Source for Pieces<L,
         self.total
     }
 
-    fn read(&self, offset: usize, out: &mut [u8]) {
-        let (mut skip, mut out) = (offset, out);
-        for i in 0..self.count {
+    fn read(&self, offset: usize, mut out: &mut [u8]) {
+        let (first, mut start) = match self.last.get() {
+            (piece, start) if start <= offset => (piece, start),
+            _ => (0, 0),
+        };
+        for i in first..self.count {
             let len = (self.len)(i);
-            if skip >= len {
-                skip -= len;
-                continue;
+            let skip = offset.saturating_sub(start);
+            if skip < len {
+                let here = (len - skip).min(out.len());
+                let (part, rest) = out.split_at_mut(here);
+                (self.copy)(i, skip, part);
+                self.last.set((i, start));
+                if rest.is_empty() {
+                    return;
+                }
+                out = rest;
             }
-            let here = (len - skip).min(out.len());
-            let (part, rest) = out.split_at_mut(here);
-            if part.is_empty() {
-                return;
-            }
-            (self.copy)(i, skip, part);
-            out = rest;
-            skip = 0;
+            start = start.saturating_add(len);
         }
     }
 }
 
 /// A body in slices.
-impl Source for [&[u8]] {
-    fn limit(&self) -> usize {
-        self.iter().map(|piece| piece.len()).sum()
-    }
-
-    fn read(&self, offset: usize, out: &mut [u8]) {
-        Pieces::new(
-            self.len(),
-            |i| self[i].len(),
-            |i, at, part| part.copy_from_slice(&self[i][at..at + part.len()]),
-        )
-        .read(offset, out);
-    }
+pub fn slices<'a>(pieces: &'a [&'a [u8]]) -> impl Source + 'a {
+    Pieces::new(
+        pieces.len(),
+        |i| pieces[i].len(),
+        |i, at, part: &mut [u8]| part.copy_from_slice(&pieces[i][at..at + part.len()]),
+    )
 }
 
 /// Why a lookup fails.
@@ -165,7 +170,8 @@ pub struct VsSetInfo {
 /// What to do with the `changed_member` of the caller's structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangedMember {
-    /// The member that has joined, left or gone.
+    /// The member that has joined, left or gone: the first name of the first set. Empty if the body
+    /// has none.
     Member(Name),
     /// The cause is the network: 32 zero bytes.
     Network,
@@ -176,14 +182,15 @@ pub enum ChangedMember {
 /// What a membership message says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MembInfo {
-    /// The membership's id; of a transitional message, the id of the one that ends. Zeros for self-leaves and refused
-    /// requests, which have none.
+    /// The membership's id; of a transitional message, the id of the one that ends. Zeros for
+    /// self-leaves and refused requests, which have none.
     pub gid: GroupId,
     /// The member that it is about.
     pub changed_member: ChangedMember,
     /// Number of sets.
     pub num_vs_sets: u32,
-    /// The receiver's own set. Its count is what stands at the place that the body names, believable or not.
+    /// The receiver's own set. Its count is what stands at the place that the body names,
+    /// believable or not; [`vs_set_members`] checks it.
     pub my_vs_set: VsSetInfo,
 }
 
@@ -193,8 +200,8 @@ pub struct MembInfo {
 ///
 /// # Errors
 ///
-/// [`IllegalMessage`](LookupError::IllegalMessage) for a type without any membership bit, and for a body that does
-/// not reach as far as its type and counts say.
+/// [`IllegalMessage`](LookupError::IllegalMessage) for a type without any membership bit, and for a
+/// body that does not reach as far as its type and counts say.
 pub fn memb_info(
     body: &(impl Source + ?Sized),
     service_type: u32,
@@ -210,8 +217,8 @@ pub fn memb_info(
     };
     let regular = service::is_regular_membership(service_type);
     if !regular && !service::is_transition(service_type) {
-        // A self-leave or a refused request has no group id, and perhaps no body. The classic library shows what
-        // happens to be in the buffer.
+        // A self-leave or a refused request has no group id, and perhaps no body. The classic
+        // library shows what happens to be in the buffer.
         return Ok(info);
     }
     info.gid = group_id(body)?;
@@ -219,40 +226,48 @@ pub fn memb_info(
         return Ok(info);
     }
     info.num_vs_sets = word(body, NUM_SETS_AT)?;
-    let first_name = SETS_AT + 4;
-    if service::is_caused_by_network(service_type) {
-        info.changed_member = ChangedMember::Network;
-    } else if service_type & service::CAUSED_BY_MASK != 0 {
-        info.changed_member = ChangedMember::Member(name(body, first_name)?);
-    }
     let offset = word(body, SET_OFFSET_AT)?;
     let at = (offset as usize)
         .checked_add(SETS_AT)
+        .filter(|&at| at <= body.limit())
         .ok_or(LookupError::IllegalMessage)?;
+    let members_offset = at
+        .checked_add(4)
+        .and_then(|at| u32::try_from(at).ok())
+        .ok_or(LookupError::IllegalMessage)?;
+    // Without sets there are no counts and no names to read.
+    let any = info.num_vs_sets > 0;
     info.my_vs_set = VsSetInfo {
-        // Without sets there is no count to read.
-        num_members: if info.num_vs_sets == 0 {
-            0
-        } else {
-            word(body, at)?
-        },
-        members_offset: at
-            .checked_add(4)
-            .and_then(|at| u32::try_from(at).ok())
-            .ok_or(LookupError::IllegalMessage)?,
+        num_members: if any { word(body, at)? } else { 0 },
+        members_offset,
     };
+    // The network bit counts only without another cause, as in the classic library.
+    let one_member =
+        service::CAUSED_BY_JOIN | service::CAUSED_BY_LEAVE | service::CAUSED_BY_DISCONNECT;
+    if service_type & one_member != 0 {
+        let there = any && word(body, SETS_AT)? > 0;
+        info.changed_member = ChangedMember::Member(if there {
+            name(body, SETS_AT + 4)?
+        } else {
+            Name::EMPTY
+        });
+    } else if service::is_caused_by_network(service_type) {
+        info.changed_member = ChangedMember::Network;
+    }
     Ok(info)
 }
 
 /// `SP_get_vs_sets_info`: where the sets are.
 ///
-/// `room` is the size of the caller's array. `put(index, set)` is called for each set in order, and only if all of them are good.
-/// Returns the number of sets and the index of the receiver's own one, if the body's offset is the start of a set.
+/// `room` is the size of the caller's array. `put(index, set)` is called for each set in order, and
+/// only if all of them are good. Returns the number of sets and the index of the receiver's own
+/// one, if the body's offset is the start of a set.
 ///
 /// # Errors
 ///
-/// [`BufferTooShort`](LookupError::BufferTooShort) if there are more sets than `room`, compared as signed numbers as in
-/// the classic library; [`IllegalMessage`](LookupError::IllegalMessage) if the sets do not fit into the body.
+/// [`BufferTooShort`](LookupError::BufferTooShort) if there are more sets than `room`, compared as
+/// signed numbers as in the classic library; [`IllegalMessage`](LookupError::IllegalMessage) if the
+/// sets do not fit into the body.
 pub fn vs_sets_info(
     body: &(impl Source + ?Sized),
     room: i32,
@@ -297,8 +312,9 @@ fn each_set(
 
 /// `SP_get_vs_set_members`: the names of one set.
 ///
-/// `room` is the size of the caller's array. `put(index, name)` is called for each member in order, with the field as it
-/// is in the body, and only if all of them are there. Returns the number of members.
+/// `room` is the size of the caller's array. `put(index, name)` is called for each member in order,
+/// with the field as it is in the body, and only if all of them are there. Returns the number of
+/// members.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! The body of membership messages.
 //!
-//! A regular membership body is a group id (three words), the number of sets, the offset of the receiver's own set, then
-//! the sets: a count and so many names. A set holds the members that have come through a change together. The body of a
-//! transitional message is a group id alone.
+//! A regular membership body is a group id (three words), the number of sets, the offset of the
+//! receiver's own set, then the sets: a count and so many names. A set holds the members that have
+//! come through a change together. The body of a transitional message is a group id alone.
 
 use crate::error::DecodeError;
 use crate::limits::NAME_FIELD;
@@ -21,8 +21,8 @@ pub const SETS_AT: usize = 20;
 
 /// Identifies one membership of a group.
 ///
-/// Three words: the id of the daemon that represents the ring, the time of the ring, an index that grows with each change. A
-/// group that has emptied and is joined again can start with the same id.
+/// Three words: the id of the daemon that represents the ring, the time of the ring, an index that
+/// grows with each change. A group that has emptied and is joined again can start with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct GroupId(pub [i32; 3]);
 
@@ -31,8 +31,8 @@ pub struct GroupId(pub [i32; 3]);
 pub struct MembershipBody {
     /// The membership's id.
     pub gid: GroupId,
-    /// After a join, leave or disconnect one set with the member in question; after a network change the members that
-    /// came from the same previous membership, per set.
+    /// After a join, leave or disconnect one set with the member in question; after a network
+    /// change the members that came from the same previous membership, per set.
     pub vs_sets: Vec<Vec<Name>>,
     /// Index of the receiver's own set in `vs_sets`; 0 if there are none.
     pub my_set: usize,
@@ -41,7 +41,8 @@ pub struct MembershipBody {
 impl MembershipBody {
     /// The bytes for the wire, integers in `order`.
     ///
-    /// A `my_set` beyond the last set is written as the offset of the end of the sets, which [`parse`](Self::parse) refuses.
+    /// A `my_set` beyond the last set is written as the offset of the end of the sets, which
+    /// [`parse`](Self::parse) refuses.
     #[must_use]
     pub fn encode(&self, order: ByteOrder) -> Vec<u8> {
         let offset: usize = self
@@ -66,7 +67,8 @@ impl MembershipBody {
 
     /// Takes a body apart whose integers are in `order`.
     ///
-    /// Strict: what it returns encodes to the same bytes again. Memory is reserved only for names that are there.
+    /// Strict: what it returns encodes to the same bytes again. Memory is reserved only for names
+    /// that are there.
     ///
     /// # Errors
     ///
@@ -135,10 +137,11 @@ pub fn transition_body(gid: GroupId, order: ByteOrder) -> [u8; GROUP_ID_LEN] {
 
 /// Turns the integers in the body of a membership message into native order, in place.
 ///
-/// `kind` and `from` are those of the header. Regular memberships: the group id, the number of sets, the offset, the count of
-/// each set. Transitional messages: the group id (the classic library leaves it as it is). Any other kind, and a body in native order
-/// already, are left alone. Whatever the counts claim, nothing outside `body` is touched: a body that ends early is
-/// turned as far as it goes. Twice from the same order is not the same as once.
+/// `kind` and `from` are those of the header. Regular memberships: the group id, the number of
+/// sets, the offset, the count of each set. Transitional messages: the group id (the classic
+/// library leaves it as it is). Any other kind, and a body in native order already, are left alone.
+/// Whatever the counts claim, nothing outside `body` is touched: a body that ends early is turned
+/// as far as it goes. Twice from the same order is not the same as once.
 #[inline]
 pub fn flip_to_native(kind: u32, from: ByteOrder, body: &mut [u8]) {
     let len = body.len();
@@ -156,8 +159,8 @@ pub fn flip_to_native(kind: u32, from: ByteOrder, body: &mut [u8]) {
 
 /// [`flip_to_native`] for a body that is not in one piece.
 ///
-/// `reverse` reverses the four bytes at an offset and returns them as they are then. It is called with ascending offsets, each at
-/// most `len - 4`, at most `len / 4` times.
+/// `reverse` reverses the four bytes at an offset and returns them as they are then. It is called
+/// with ascending offsets, each at most `len - 4`, at most `len / 4` times.
 pub fn flip_words(
     kind: u32,
     from: ByteOrder,
@@ -176,7 +179,8 @@ pub fn flip_words(
             let num_sets = flip(NUM_SETS_AT)?;
             flip(SET_OFFSET_AT)?;
             let mut at = SETS_AT;
-            // Each round moves on by four bytes or more, so `len` bounds it, whatever `num_sets` says.
+            // Each round moves on by four bytes or more, so `len` bounds it, whatever `num_sets`
+            // says.
             for _ in 0..num_sets {
                 let members = flip(at)?;
                 at = at

@@ -8,9 +8,9 @@ use crate::limits::{MAX_GROUP_NAME, MAX_PRIVATE_NAME, NAME_FIELD};
 
 /// A 32 byte name field of the wire.
 ///
-/// The name is what stands before the first NUL, and only that counts in comparisons and hashes; the order is that of its
-/// bytes (C's `strncmp`), in which daemons list the members of a group. What a peer has written after the NUL is
-/// kept, so that a frame can be written back as it came.
+/// The name is what stands before the first NUL, and only that counts in comparisons and hashes;
+/// the order is that of its bytes (C's `strncmp`), in which daemons list the members of a group.
+/// What a peer has written after the NUL is kept, so that a frame can be written back as it came.
 ///
 /// The bytes can be anything: daemons do not check group names.
 #[derive(Clone, Copy)]
@@ -76,7 +76,14 @@ impl Name {
 impl PartialEq for Name {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
+        // Whole fields are compared at once; byte by byte only as far as they agree.
+        self.0 == other.0
+            || self
+                .0
+                .iter()
+                .zip(&other.0)
+                .find(|(a, b)| a != b || **a == 0)
+                .is_none_or(|(a, b)| a == b)
     }
 }
 
@@ -147,9 +154,11 @@ pub fn split_private_group(name: &Name) -> Option<(&[u8], &[u8])> {
         .then_some((private_name, daemon))
 }
 
-/// True if the classic library joins and leaves a group of this name: 1 to 31 bytes, all in `$`..=`~`.
+/// True if the classic library joins and leaves a group of this name: 1 to 31 bytes, all in
+/// `$`..=`~`.
 ///
-/// So no blank, no `!`, `"` or `#`, no control and no high bytes. Daemons do not check, and sends accept any name.
+/// So no blank, no `!`, `"` or `#`, no control and no high bytes. Daemons do not check, and sends
+/// accept any name.
 #[must_use]
 pub fn is_legal_group(name: &[u8]) -> bool {
     (1..=MAX_GROUP_NAME).contains(&name.len()) && all_graphic(name)

@@ -1,8 +1,10 @@
 //! The byte order of a 32-bit word and the marker bits that tell it.
 
-/// The marker bits of a type or hint word: both set by a little-endian writer, both clear from a big-endian one.
+/// The marker bits of a type or hint word: both set by a little-endian writer, both clear from a
+/// big-endian one.
 ///
-/// The pattern is the same when the four bytes are reversed, so it can be tested before the order is known.
+/// The pattern is the same when the four bytes are reversed, so it can be tested before the order
+/// is known.
 pub const MARKERS: u32 = 0x8000_0080;
 
 /// Which end of a 32-bit word comes first on the wire.
@@ -24,8 +26,8 @@ impl ByteOrder {
 
     /// The order of the machine that wrote `wire`, a type or hint word as it came.
     ///
-    /// Bit 7 of the first and bit 7 of the last byte decide: both set is [`Little`](Self::Little), anything else is
-    /// [`Big`](Self::Big). One bit without the other is written by nobody.
+    /// Bit 7 of the first and bit 7 of the last byte decide: both set is [`Little`](Self::Little),
+    /// anything else is [`Big`](Self::Big). One bit without the other is written by nobody.
     #[inline]
     #[must_use]
     pub const fn of_word(wire: [u8; 4]) -> Self {

@@ -45,7 +45,8 @@ pub enum Violation {
 }
 
 impl Request {
-    /// Checks a frame by its header as a Spread 5.0.1 daemon does. `own` is the session's private group.
+    /// Checks a frame by its header as a Spread 5.0.1 daemon does. `own` is the session's private
+    /// group.
     ///
     /// # Errors
     ///
@@ -80,5 +81,118 @@ impl Request {
             service::KILL => Self::Kill,
             _ => Self::Multicast,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Hint;
+    use crate::order::ByteOrder;
+
+    fn header(kind: u32) -> Header {
+        Header {
+            kind,
+            name: Name::new(b"#me#d"),
+            num_groups: 1,
+            hint: Hint::NONE,
+            data_len: 0,
+            order: ByteOrder::NATIVE,
+        }
+    }
+
+    fn check(header: Header) -> Result<Request, Violation> {
+        Request::of(&header, &Name::new(b"#me#d"))
+    }
+
+    #[test]
+    fn exactly_one_service_or_request_is_wanted() {
+        for bit in 0..6 {
+            assert_eq!(check(header(1 << bit)), Ok(Request::Multicast));
+        }
+        assert_eq!(check(header(service::JOIN)), Ok(Request::Join));
+        assert_eq!(check(header(service::LEAVE)), Ok(Request::Leave));
+        assert_eq!(check(header(service::KILL)), Ok(Request::Kill));
+        for kind in [
+            0,
+            service::SELF_DISCARD,
+            service::SAFE_MESS | service::FIFO_MESS,
+            service::JOIN | service::FIFO_MESS,
+            service::KILL | service::LEAVE,
+        ] {
+            assert_eq!(check(header(kind)), Err(Violation::Kind(kind)));
+        }
+    }
+
+    #[test]
+    fn bits_outside_the_rule_pass() {
+        let extra = service::SELF_DISCARD
+            | service::DROP_RECV
+            | service::MEMBERSHIP_MESS
+            | service::REJECT_MESS
+            | 0x0020_c000;
+        assert_eq!(
+            check(header(service::AGREED_MESS | extra)),
+            Ok(Request::Multicast)
+        );
+    }
+
+    #[test]
+    fn a_message_between_daemons_is_refused_whatever_is_beside_it() {
+        for beside in [0, service::FIFO_MESS, service::JOIN] {
+            assert_eq!(
+                check(header(service::GROUPS | beside)),
+                Err(Violation::DaemonOnly)
+            );
+        }
+    }
+
+    #[test]
+    fn the_sender_is_compared_up_to_its_nul() {
+        let mut raw = *Name::new(b"#me#d").raw();
+        raw[20] = b'x';
+        let garbage = Header {
+            name: Name::from_raw(raw),
+            ..header(service::KILL)
+        };
+        assert_eq!(check(garbage), Ok(Request::Kill));
+        let other = Header {
+            name: Name::new(b"#me#d2"),
+            ..header(service::KILL)
+        };
+        assert_eq!(check(other), Err(Violation::WrongSender));
+    }
+
+    #[test]
+    fn sizes_are_bounded_on_both_sides() {
+        let sized = |num_groups, data_len| {
+            check(Header {
+                num_groups,
+                data_len,
+                ..header(service::FIFO_MESS)
+            })
+        };
+        assert_eq!(sized(0, 0), Ok(Request::Multicast));
+        assert_eq!(sized(100, 143_952 - 3200), Ok(Request::Multicast));
+        assert_eq!(sized(100, 143_953 - 3200), Err(Violation::TooLong(143_953)));
+        assert_eq!(sized(101, 0), Err(Violation::Groups(101)));
+        assert_eq!(sized(-1, 0), Err(Violation::Groups(-1)));
+        assert_eq!(sized(i32::MIN, 0), Err(Violation::Groups(i32::MIN)));
+        assert_eq!(sized(1, -1), Err(Violation::Length(-1)));
+        assert!(matches!(sized(1, i32::MAX), Err(Violation::TooLong(_))));
+    }
+
+    #[test]
+    fn hints_hold_a_type_and_markers_only() {
+        let hinted = |wire| {
+            check(Header {
+                hint: Hint::from_wire(wire),
+                ..header(service::FIFO_MESS)
+            })
+        };
+        assert_eq!(hinted([0x80, 0xff, 0xff, 0x80]), Ok(Request::Multicast));
+        assert_eq!(hinted([0, 1, 2, 0]), Ok(Request::Multicast));
+        assert_eq!(hinted([0x81, 0, 0, 0x80]), Err(Violation::Hint));
+        assert_eq!(hinted([0, 0, 0, 1]), Err(Violation::Hint));
     }
 }

@@ -20,7 +20,8 @@ pub const REGULAR_MESS: u32 = 0x0000_003f;
 /// The sender does not want its own message back.
 pub const SELF_DISCARD: u32 = 0x0000_0040;
 
-/// Membership: a member joined. In the old type of a reject message: the refused request was a join.
+/// Membership: a member joined. In the old type of a reject message: the refused request was a
+/// join.
 pub const CAUSED_BY_JOIN: u32 = 0x0000_0100;
 /// Membership: a member left; alone, it is the self-leave message.
 pub const CAUSED_BY_LEAVE: u32 = 0x0000_0200;
@@ -51,17 +52,21 @@ pub const GROUPS: u32 = 0x0008_0000;
 /// Mask of the four control bits.
 pub const CONTROL_MASK: u32 = JOIN | LEAVE | KILL | GROUPS;
 
-/// The daemon has refused a request of this session; the refused type follows the header (see [`has_old_type`]).
+/// The daemon has refused a request of this session; the refused type follows the header (see
+/// [`has_old_type`]).
 pub const REJECT_MESS: u32 = 0x0040_0000;
 
-/// Argument of the receive calls: drop what does not fit. Not a wire bit, but it travels if a client sends it.
+/// Argument of the receive calls: drop what does not fit. Not a wire bit, but it travels if a
+/// client sends it.
 pub const DROP_RECV: u32 = 0x0100_0000;
 
-/// The bits of which a frame to the daemon carries exactly one, else the daemon closes the connection.
+/// The bits of which a frame to the daemon carries exactly one, else the daemon closes the
+/// connection.
 pub const REQUEST_MASK: u32 = REGULAR_MESS | JOIN | LEAVE | KILL;
 
-/// Bits that a client must not send with a message: a real daemon drops the sender ([`JOIN`], [`LEAVE`], [`KILL`] beside a
-/// service), aborts ([`GROUPS`]) or sends an echo that cannot be told from a reject message ([`REJECT_MESS`]).
+/// Bits that a client must not send with a message: a real daemon drops the sender ([`JOIN`],
+/// [`LEAVE`], [`KILL`] beside a service), aborts ([`GROUPS`]) or sends an echo that cannot be told
+/// from a reject message ([`REJECT_MESS`]).
 pub const NEVER_SENT: u32 = CONTROL_MASK | REJECT_MESS;
 
 /// True for a kind with at least one service level, unless it is a reject message.
@@ -141,11 +146,13 @@ pub const fn is_self_discard(kind: u32) -> bool {
     kind & SELF_DISCARD != 0
 }
 
-/// True if a frame of this kind *from* a daemon has the four byte old type between header and groups.
+/// True if a frame of this kind *from* a daemon has the four byte old type between header and
+/// groups.
 ///
-/// A reject message made by a daemon has no service level in its own type: that is in the old type. A kind with both is the echo
-/// of a client that has set the bit itself, and a real daemon sends that without an old type. The classic library takes
-/// four bytes of the group for the old type there and then waits for four bytes that never come.
+/// A reject message made by a daemon has no service level in its own type: that is in the old type.
+/// A kind with both is the echo of a client that has set the bit itself, and a real daemon sends
+/// that without an old type. The classic library takes four bytes of the group for the old type
+/// there and then waits for four bytes that never come.
 #[inline]
 #[must_use]
 pub const fn has_old_type(kind: u32) -> bool {
@@ -159,7 +166,8 @@ pub const fn is_single_service(kind: u32) -> bool {
     (kind & REGULAR_MESS).is_power_of_two()
 }
 
-/// The kind that a receive call reports: for a reject message the refused kind with [`REJECT_MESS`] added.
+/// The kind that a receive call reports: for a reject message the refused kind with [`REJECT_MESS`]
+/// added.
 ///
 /// `old_kind` is what followed the header, if anything did.
 #[inline]

@@ -10,7 +10,8 @@ use crate::name::Name;
 /// What a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectRequest {
-    /// Version of the client library. Daemons that matter speak the same to 3.17 and later; 5.0.1 is what to send.
+    /// Version of the client library, normally [`VERSION`](Self::VERSION). Daemons speak the same
+    /// to all from 3.16 on; this machine does not know the older forms.
     pub version: [u8; 3],
     /// Send membership messages to this session.
     pub membership: bool,
@@ -24,7 +25,8 @@ impl ConnectRequest {
     /// The version that stands for this library.
     pub const VERSION: [u8; 3] = [5, 0, 1];
 
-    /// The connect message. It must go out in exactly one write: daemons do not wait for the rest of it.
+    /// The connect message. It must go out in exactly one write: daemons do not wait for the rest
+    /// of it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let name = self
@@ -49,10 +51,11 @@ impl ConnectRequest {
 pub enum HandshakeStep {
     /// Write these bytes with exactly one write, then call [`wrote`](ClientHandshake::wrote).
     Write(Vec<u8>),
-    /// Read at least one and at most so many bytes and give them to [`input`](ClientHandshake::input). More might belong to
-    /// message frames.
+    /// Read at least one and at most so many bytes and give them to
+    /// [`input`](ClientHandshake::input). More might belong to message frames.
     Read(usize),
-    /// Run the client's side of the chosen methods, all of them, then call [`methods_done`](ClientHandshake::methods_done).
+    /// Run the client's side of the chosen methods, all of them, then call
+    /// [`methods_done`](ClientHandshake::methods_done).
     RunMethods,
     /// The session is open; message frames follow.
     Done(Accepted),
@@ -114,8 +117,8 @@ enum State {
 
 /// The client's side of the handshake as a state machine.
 ///
-/// Ask [`step`](Self::step) what to do, do it, report it, ask again, until it says `Done` or `Failed`; both are final.
-/// Reports that do not belong to the current step are harmless.
+/// Ask [`step`](Self::step) what to do, do it, report it, ask again, until it says `Done` or
+/// `Failed`; both are final. Reports that do not belong to the current step are harmless.
 ///
 /// ```
 /// # use spread_proto::{ClientHandshake, ConnectRequest, HandshakeStep};
@@ -151,11 +154,11 @@ pub struct ClientHandshake {
 }
 
 impl ClientHandshake {
-    /// A handshake before its first byte. `methods`: the names of the client's authentication methods, all of which the daemon
-    /// must offer; usually `NULL` alone.
+    /// A handshake before its first byte. `methods`: the names of the client's authentication
+    /// methods, all of which the daemon must offer; usually `NULL` alone.
     ///
-    /// No method, more than three, or a name that is empty or longer than 29 bytes: the handshake will fail with
-    /// [`Auth`](HandshakeFailure::Auth), as no daemon can offer that.
+    /// No method, more than three, or a name that is empty or longer than 29 bytes: the handshake
+    /// will fail with [`Auth`](HandshakeFailure::Auth), as no daemon can offer that.
     #[must_use]
     pub fn new(request: ConnectRequest, methods: &[Vec<u8>]) -> Self {
         Self {
@@ -195,8 +198,8 @@ impl ClientHandshake {
 
     /// Bytes from the daemon.
     ///
-    /// More than the last `Read` asked for is kept for the steps to come; what is left at the end is in
-    /// [`surplus`](Self::surplus).
+    /// More than the last `Read` asked for is kept for the steps to come; what is left at the end
+    /// is in [`surplus`](Self::surplus).
     pub fn input(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
         self.advance();
@@ -220,8 +223,8 @@ impl ClientHandshake {
         }
     }
 
-    /// Bytes given to [`input`](Self::input) beyond the handshake: the start of the frames. Empty for a caller that
-    /// never reads more than it is asked to.
+    /// Bytes given to [`input`](Self::input) beyond the handshake: the start of the frames. Empty
+    /// for a caller that never reads more than it is asked to.
     #[must_use]
     pub fn surplus(&self) -> &[u8] {
         &self.pending
@@ -312,7 +315,8 @@ impl ClientHandshake {
         }
     }
 
-    /// True if every method of the client is a whole word of the daemon's list, which a NUL ends early.
+    /// True if every method of the client is a whole word of the daemon's list, which a NUL ends
+    /// early.
     fn daemon_offers_all(&self, list: &[u8]) -> bool {
         let list = list.split(|&b| b == 0).next().unwrap_or_default();
         (1..=MAX_AUTH_METHODS).contains(&self.methods.len())

@@ -1,7 +1,7 @@
 //! The daemon's side of the handshake, for simulated daemons.
 //!
-//! A real daemon reads each part with single reads that never wait for the rest, so what counts is what is there at the moment.
-//! These functions take that as a slice.
+//! A real daemon reads each part with single reads that never wait for the rest, so what counts is
+//! what is there at the moment. These functions take that as a slice.
 
 use crate::handshake::{ACCEPT_SESSION, reject};
 use crate::limits::{AUTH_CHOICE_LEN, AUTH_SLOT_LEN, MAX_AUTH_METHODS, MAX_PRIVATE_NAME};
@@ -34,7 +34,8 @@ impl ClientVersion {
         i32::from(self.major) * 10_000 + i32::from(self.minor) * 100 + i32::from(self.patch)
     }
 
-    /// True if this library expects the auth list and sends a choice. Else the answer follows at once.
+    /// True if this library expects the auth list and sends a choice. Else the answer follows at
+    /// once.
     #[must_use]
     pub fn has_auth_step(self) -> bool {
         self.number() >= WITH_AUTH
@@ -77,8 +78,8 @@ pub enum ConnectRefusal {
 ///
 /// # Errors
 ///
-/// What to do instead of going on. Only [`NeedMore`](ConnectRefusal::NeedMore) can change with more bytes: a message that has come in
-/// part is refused, as a real daemon does.
+/// What to do instead of going on. Only [`NeedMore`](ConnectRefusal::NeedMore) can change with more
+/// bytes: a message that has come in part is refused, as a real daemon does.
 pub fn parse_connect(bytes: &[u8]) -> Result<ConnectMessage, ConnectRefusal> {
     if bytes.is_empty() {
         return Err(ConnectRefusal::NeedMore);
@@ -117,7 +118,8 @@ pub fn parse_connect(bytes: &[u8]) -> Result<ConnectMessage, ConnectRefusal> {
     })
 }
 
-/// A daemon's one read for the name asks for as many bytes as a name can have and wants exactly `len`.
+/// A daemon's one read for the name asks for as many bytes as a name can have and wants exactly
+/// `len`.
 fn read_name(rest: &[u8], len: usize) -> Result<&[u8], ConnectRefusal> {
     let name = &rest[..rest.len().min(MAX_PRIVATE_NAME)];
     if name.is_empty() {
@@ -129,7 +131,8 @@ fn read_name(rest: &[u8], len: usize) -> Result<&[u8], ConnectRefusal> {
     }
 }
 
-/// The list of allowed methods: length, then each name and a blank. Cut to what the length byte can say (127).
+/// The list of allowed methods: length, then each name and a blank. Cut to what the length byte can
+/// say (127).
 #[must_use]
 pub fn encode_auth_list(methods: &[&[u8]]) -> Vec<u8> {
     let list: Vec<u8> = methods
@@ -150,8 +153,10 @@ pub fn encode_auth_list(methods: &[&[u8]]) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// [`NeedMore`](ConnectRefusal::NeedMore) if nothing has come (a real daemon waits without limit); [`reject::AUTH`] if it has come in
-/// part, if no slot is used, or if all three are: a real daemon then runs past the end of the choice.
+/// [`NeedMore`](ConnectRefusal::NeedMore) if nothing has come (a real daemon waits without limit;
+/// to a client that closes then it sends [`reject::AUTH`]); [`reject::AUTH`] if it has come in
+/// part, if no slot is used, or if all three are: a real daemon then runs past the end of the
+/// choice.
 pub fn parse_auth_choice(bytes: &[u8]) -> Result<Vec<Vec<u8>>, ConnectRefusal> {
     if bytes.is_empty() {
         return Err(ConnectRefusal::NeedMore);
