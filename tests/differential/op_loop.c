@@ -59,11 +59,15 @@ static void exit_when_done(void)
     }
 }
 
+static void queue(int code);
+
 static void on_timer(int code, void *data)
 {
     (void)data;
     loop.timers--;
     out_add(" t%d", code);
+    if (!rule("events-due-timer-again") && ++loop.calls < 20 && rng_chance(loop.r, 50))
+        queue(code);
     exit_when_done();
 }
 
@@ -102,7 +106,7 @@ static void act(source *s)
         }
         break;
     case ATTACH_OTHER:
-        if (!o->attached && loop.threshold == LOW_PRIORITY && rule("events-shared-sets")) {
+        if (!o->attached && (loop.threshold == LOW_PRIORITY || !rule("events-shared-sets"))) {
             out_add(" attach%d", other);
             attach(other, on_source);
         }
@@ -125,6 +129,11 @@ static void act(source *s)
             queue(10 + loop.timers);
         break;
     case DEACTIVATE_SELF:
+        if (!rule("events-switched-off-in-a-round") && o->attached) {
+            out_add(" deactivate%d=%d", other, E_deactivate_fd(o->fd, o->type));
+            o->inactive = true;
+            break;
+        }
         out_add(" deactivate=%d", E_deactivate_fd(s->fd, s->type));
         s->inactive = true;
         break;
@@ -227,56 +236,4 @@ void op_loop(rng *r)
         out_add(" active(%d)=%d", priority, E_num_active(priority));
     (void)E_init();
     out_end();
-}
-
-/* A mailbox in the loop: one receive for each callback. */
-
-static struct {
-    world *w;
-    int index, rounds;
-} mailbox_loop;
-
-static void on_mailbox(int fd, int code, void *data)
-{
-    session *s = data;
-    (void)code;
-    if (fd != s->mbox)
-        out_line("wrong mailbox");
-    receive_from(mailbox_loop.w, mailbox_loop.index, rng_chance(&mailbox_loop.w->r, 40), true);
-    if (s->dead || s->broken || !session_can_receive(s) || ++mailbox_loop.rounds > 12)
-        E_exit_events();
-}
-
-static void on_first_timer(int code, void *data)
-{
-    (void)code, (void)data;
-    out_line("timer");
-}
-
-static bool has_messages(const session *s)
-{
-    return session_can_receive(s) && !s->dead && !(s->queued > 0 && s->queue[0].huge) &&
-           !(s->refused && session_expected(s) == 0);
-}
-
-void op_mailbox_loop(world *w)
-{
-    int at = find_session(w, has_messages);
-    if (at < 0)
-        return;
-    session *s = &w->sessions[at];
-    mailbox_loop.w = w;
-    mailbox_loop.index = at;
-    mailbox_loop.rounds = 0;
-    session_settle(s);
-    /* A timer comes before the descriptor only where the descriptor is not ready at once. */
-    wait_readable(s);
-    (void)E_init();
-    int priority = (int)rng_below(&w->r, NUM_PRIORITY);
-    out_line("mailbox-loop m%d priority=%d attach=%d", at, priority, E_attach_fd(s->mbox, READ_FD, on_mailbox, 0, s, priority));
-    if (rng_chance(&w->r, 50))
-        (void)E_queue(on_first_timer, 0, NULL, (sp_time){-1, 0});
-    E_handle_events();
-    out_line("mailbox-loop end detach=%d", E_detach_fd(s->mbox, READ_FD));
-    (void)E_init();
 }

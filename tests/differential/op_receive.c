@@ -30,16 +30,10 @@ static size_t random_chunk(rng *r, size_t len)
     }
 }
 
-void op_daemon_send(world *w)
+void send_frames(rng *r, session *s, const char *name, unsigned count, int pause_ms)
 {
-    rng *r = &w->r;
-    int at = find_session(w, takes_frames);
-    if (at < 0)
-        return;
-    session *s = &w->sessions[at];
-    unsigned count = rng_chance(r, 60) ? 1 : (unsigned)rng_range(r, 2, 4);
     buffer all = {0};
-    out_begin("daemon m%d", at);
+    out_begin("daemon%s %s", pause_ms > 0 ? "-later" : "", name);
     for (unsigned i = 0; i < count && takes_frames(s); i++) {
         frame *f = &s->queue[s->queued++];
         frame_random(r, s->private_group, f);
@@ -48,12 +42,34 @@ void op_daemon_send(world *w)
         frame_print(f);
     }
     out_end();
-    peer_send(s->peer, all.data, all.len, random_chunk(r, all.len));
+    peer_send(s->peer, all.data, all.len, random_chunk(r, all.len), pause_ms);
     buffer_free(&all);
-    if (session_expected(s) <= FIRST_UNCERTAIN) {
+}
+
+void frames_arrived(session *s)
+{
+    if (session_expected(s) <= FIRST_UNCERTAIN && !s->dead && !s->broken) {
         peer_wait_sent(s->peer);
         session_settle(s);
     }
+}
+
+void op_daemon_send(world *w)
+{
+    rng *r = &w->r;
+    int at = find_session(w, takes_frames);
+    if (at < 0)
+        return;
+    session *s = &w->sessions[at];
+    char name[32];
+    snprintf(name, sizeof name, "m%d", at);
+    unsigned count = rng_chance(r, 60) ? 1 : (unsigned)rng_range(r, 2, 4);
+    int pause_ms = rng_chance(r, 20) ? rng_range(r, 1, 4) : 0;
+    send_frames(r, s, name, count, pause_ms);
+    /* Receives that begin before their message is there, or in the middle of it. */
+    for (unsigned i = 0; pause_ms > 0 && i < count + 2 && s->queued > 0 && session_can_receive(s) && !s->dead; i++)
+        receive_from(w, at, rng_chance(r, 30), false);
+    frames_arrived(s);
 }
 
 static bool is_open(const session *s)
@@ -87,16 +103,20 @@ void op_daemon_close(world *w)
             s->partial = FIRST_UNCERTAIN / 2;
         if (rng_chance(r, 50) && s->partial > HEADER_LEN + NAME_LEN)
             s->partial = 1 + rng_below(r, HEADER_LEN + NAME_LEN);
-        peer_send(s->peer, f->wire.data, s->partial, random_chunk(r, s->partial));
+        peer_send(s->peer, f->wire.data, s->partial, random_chunk(r, s->partial), 0);
         frame_print(f);
         out_add(" cut at %zu", s->partial);
     }
     out_end();
     peer_wait_sent(s->peer);
     session_settle(s);
-    peer_close(s->peer);
-    peer_wait_end(s->peer);
+    /* Sometimes the end comes while the program waits in a receive. */
+    bool waits = s->queued == 0 && rng_chance(r, 25);
+    peer_close(s->peer, waits ? rng_range(r, 1, 4) : 0);
     s->closed = true;
+    if (waits)
+        receive_from(w, at, rng_chance(r, 30), false);
+    peer_wait_end(s->peer);
 }
 
 void op_poll(world *w)

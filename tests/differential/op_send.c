@@ -149,6 +149,8 @@ void op_multicast(world *w, bool multigroup, bool scattered)
         out_add(" ->");
         const char(*list)[MAX_GROUP_NAME] = (const char(*)[MAX_GROUP_NAME])groups;
         const char *data = len == 0 && rng_chance(r, 50) ? NULL : body;
+        if (!rule("negative-length") && !scattered && rng_chance(r, 5))
+            len = (size_t)-1;
         int ret;
         if (multigroup && scattered)
             ret = SP_multigroup_scat_multicast(mbox, type, count, list, mess_type, &scat);

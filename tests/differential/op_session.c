@@ -49,6 +49,16 @@ static target good_target(world *w)
     return t;
 }
 
+/* Forms that only our library takes. */
+static target our_target(world *w)
+{
+    static const char *const after[] = {"@[127.0.0.1]", "@127.0.0.1,1@127.0.0.1", "@127.0.0.1?failover=off",
+                                        "@127.0.0.1                                                           "};
+    target t = {.tcp = true};
+    target_set(&t, "", w->listen.tcp_port, "T", RNG_PICK(&w->r, after));
+    return t;
+}
+
 static target bad_target(world *w)
 {
     static const char *const after[] = {"@", "@ 127.0.0.1", ":127.0.0.1", "host", ".5@127.0.0.1", "x12@127.0.0.1", "@\t", "/"};
@@ -83,6 +93,8 @@ static time_limit random_limit(rng *r, bool needed)
     static const sp_time illegal[] = {{-1, 1}, {1, -1}, {0, 1000000}, {5, 1000000}, {0, -1000000}, {0, 0x7fffffff}, {-3, 999999}};
     static const sp_time expired[] = {{-1, 0}, {0, -1}, {-5, -5}, {0, -999999}};
     static const sp_time enough[] = {{0, 0}, {5, 0}, {4, 999999}, {1L << 40, 0}, {20, 1}};
+    if (!rule("time-limit-overflow") && rng_chance(r, 10))
+        return (time_limit){.use = true, .limit = {0x7fffffffffffffff, 0}, .attempts = true};
     if (needed)
         return (time_limit){.use = true, .limit = {0, rng_range(r, 10000, 30000)}, .attempts = true};
     if (rng_chance(r, 60))
@@ -156,10 +168,15 @@ void op_connect(world *w)
         return;
     rng *r = &w->r;
     target t = rng_chance(r, 90) ? good_target(w) : bad_target(w);
+    if (!rule("spread-name-forms") && rng_chance(r, 20))
+        t = our_target(w);
     char own[NAME_LEN];
     snprintf(own, sizeof own, "#u%u#fake", rng_below(r, 10));
     static script plan;
     handshake h = handshake_random(r, &w->auth, own, &plan);
+    /* The addresses of the name differ between machines, and so does how many of them our library tries: only where all is well. */
+    if (t.tcp && t.reaches && strcmp(h.name, "accept") == 0 && w->auth.count > 0 && !w->auth.refuses && rng_chance(r, 12))
+        target_set(&t, "", w->listen.tcp_port, "T", "@localhost");
     time_limit limit = random_limit(r, h.needs_timeout && t.reaches);
     const char *private_name = RNG_PICK(r, private_names);
     int membership = RNG_PICK(r, memberships), priority = RNG_PICK(r, priorities);

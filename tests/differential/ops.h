@@ -124,10 +124,10 @@ void listeners_clean_up(void);
 
 /* Accepts the next connection on any of the listeners and plays the script. */
 peer *peer_start(const listeners *l, const script *s);
-/* Queues bytes, to be written in pieces of `chunk` bytes. */
-void peer_send(peer *p, const void *data, size_t len, size_t chunk);
-/* Closes once everything queued is written. Waits for it unless much is queued. */
-void peer_close(peer *p);
+/* Queues bytes, to be written in pieces of `chunk` bytes (0: at once), each after a pause. */
+void peer_send(peer *p, const void *data, size_t len, size_t chunk, int pause_ms);
+/* Closes once everything queued is written, after a pause. */
+void peer_close(peer *p, int pause_ms);
 /* Waits until the script is over and the bytes are there; false: the connection has ended before. */
 bool peer_wait_script(peer *p);
 /* Waits until the client has closed (or the script has). */
@@ -240,6 +240,10 @@ void op_disconnect(world *w, bool kill);
 void op_own_close(world *w);
 void op_auth(world *w);
 void op_daemon_send(world *w);
+/* Queues random frames; with a pause they come while the program goes on. */
+void send_frames(rng *r, session *s, const char *name, unsigned count, int pause_ms);
+/* Waits until all that has been queued is there. */
+void frames_arrived(session *s);
 void op_daemon_close(world *w);
 void op_receive(world *w, bool scattered);
 void op_poll(world *w);

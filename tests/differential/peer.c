@@ -2,7 +2,8 @@
  * The scripted daemon's side of one connection.
  *
  * A thread accepts, plays the handshake and then moves bytes both ways: it records all that the client sends, writes what the
- * program has queued, and closes when it has read a KILL frame, as a daemon does. It decides nothing by time.
+ * program has queued, and closes when it has read a KILL frame, as a daemon does. Pauses only make a call wait for its message; no result
+ * depends on them.
  */
 #include "ops.h"
 
@@ -39,8 +40,14 @@ struct peer {
     size_t parsed;     /* up to where frames have been looked at */
     buffer queued;
     size_t sent;
-    buffer cuts;       /* size_t ends of the pieces to write */
-    size_t next_cut;
+    buffer pieces;     /* how to write what is queued: struct piece */
+    size_t next_piece;
+    int close_pause;
+};
+
+struct piece {
+    size_t end;
+    int pause_ms;      /* before it is written */
 };
 
 int64_t now_ms(void)
@@ -171,12 +178,22 @@ static bool give_output(peer *p)
 {
     pthread_mutex_lock(&p->lock);
     size_t end = p->queued.len;
-    size_t *cuts = (size_t *)(void *)p->cuts.data;
-    size_t count = p->cuts.len / sizeof *cuts;
-    while (p->next_cut < count && cuts[p->next_cut] <= p->sent)
-        p->next_cut++;
-    if (p->next_cut < count)
-        end = cuts[p->next_cut];
+    struct piece *pieces = (struct piece *)(void *)p->pieces.data;
+    size_t count = p->pieces.len / sizeof *pieces;
+    while (p->next_piece < count && pieces[p->next_piece].end <= p->sent)
+        p->next_piece++;
+    if (p->next_piece < count) {
+        struct piece *next = &pieces[p->next_piece];
+        int pause = next->pause_ms;
+        next->pause_ms = 0;
+        if (pause > 0) {
+            pthread_mutex_unlock(&p->lock);
+            (void)poll(NULL, 0, pause);
+            pthread_mutex_lock(&p->lock);
+            next = (struct piece *)(void *)p->pieces.data + p->next_piece;
+        }
+        end = next->end;
+    }
     bool writable = true;
     if (p->sent < end) {
         ssize_t n = send(p->fd, p->queued.data + p->sent, end - p->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -195,7 +212,10 @@ static bool closing(peer *p, bool writable)
 {
     pthread_mutex_lock(&p->lock);
     bool due = p->close_when_sent && (!writable || p->sent == p->queued.len);
+    int pause = p->close_pause;
     pthread_mutex_unlock(&p->lock);
+    if (due && pause > 0)
+        (void)poll(NULL, 0, pause);
     return due;
 }
 
@@ -315,20 +335,26 @@ peer *peer_start(const listeners *l, const script *s)
     return p;
 }
 
-void peer_send(peer *p, const void *data, size_t len, size_t chunk)
+void peer_send(peer *p, const void *data, size_t len, size_t chunk, int pause_ms)
 {
     pthread_mutex_lock(&p->lock);
-    size_t start = p->queued.len;
+    size_t at = p->queued.len;
     buffer_add(&p->queued, data, len);
-    for (size_t end = start + chunk; chunk > 0 && end < p->queued.len; end += chunk)
-        buffer_add(&p->cuts, &end, sizeof end);
-    buffer_add(&p->cuts, &p->queued.len, sizeof p->queued.len);
+    while (at < p->queued.len) {
+        size_t rest = p->queued.len - at;
+        at += chunk > 0 && chunk < rest ? chunk : rest;
+        struct piece next = {.end = at, .pause_ms = pause_ms};
+        buffer_add(&p->pieces, &next, sizeof next);
+    }
     pthread_mutex_unlock(&p->lock);
     wake(p);
 }
 
-void peer_close(peer *p)
+void peer_close(peer *p, int pause_ms)
 {
+    pthread_mutex_lock(&p->lock);
+    p->close_pause = pause_ms;
+    pthread_mutex_unlock(&p->lock);
     set(p, &p->close_when_sent);
     wake(p);
 }
@@ -403,7 +429,7 @@ void peer_stop(peer *p)
     close(p->wake[1]);
     buffer_free(&p->received);
     buffer_free(&p->queued);
-    buffer_free(&p->cuts);
+    buffer_free(&p->pieces);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->changed);
     free(p);
