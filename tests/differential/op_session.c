@@ -213,14 +213,15 @@ void op_connect(world *w)
     if (mbox != PATTERN_INT)
         out_add(" mbox-written");
     print_private_group(group, sizeof group, false);
-    /* How far a call comes whose time is over before it begins is left open. */
-    bool compared = limit.attempts || !rule("expired-time-limit");
-    if (compared && t.reaches && limit.attempts) {
+    /* How far a call comes before its time is over, or if it is over at the start, is left open. */
+    bool expires = h.needs_timeout || !limit.attempts;
+    if (t.reaches && (!expires || !rule("expired-time-limit"))) {
         peer_wait_end(p);
         peer_print_handshake(p);
     }
     peer_stop(p);
-    if (!limit.attempts)
+    /* The connection may be waiting still, accepted by nobody. */
+    if (expires)
         listeners_renew(&w->listen);
     out_end();
 }
