@@ -13,6 +13,7 @@
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::cancel::Cancel;
 use crate::codes;
 use crate::types::SpTime;
 
@@ -64,46 +65,29 @@ pub(crate) fn guard<R: PanicAnswer>(body: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| R::panic_answer())
 }
 
+/// The same with an answer of the caller's own, for the steps of calls that block. Cancellation is
+/// off around those already.
+pub(crate) fn guard_or<R>(answer: R, body: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or(answer)
+}
+
 /// The same for a body that fails with anything that stands for a code.
 pub(crate) fn guard_code<E: Into<c_int>>(body: impl FnOnce() -> Result<c_int, E>) -> c_int {
     guard(|| body().unwrap_or_else(Into::into))
 }
 
-// Not in the `libc` crate for Linux. The numbers are those of glibc and musl.
-#[cfg(target_os = "linux")]
-unsafe extern "C" {
-    fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
-}
-#[cfg(target_os = "linux")]
-const PTHREAD_CANCEL_DISABLE: c_int = 1;
-
 /// As long as it lives, this thread cannot be cancelled.
-struct NoCancel {
-    #[cfg(target_os = "linux")]
-    before: c_int,
-}
+struct NoCancel(Cancel);
 
 impl NoCancel {
-    #[cfg(target_os = "linux")]
     fn enter() -> Self {
-        let mut before = 0;
-        // SAFETY: a valid state and a place for the old one. It cannot fail then.
-        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
-        Self { before }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    const fn enter() -> Self {
-        Self {}
+        Self(Cancel::forbid())
     }
 }
 
-#[cfg(target_os = "linux")]
 impl Drop for NoCancel {
     fn drop(&mut self) {
-        // SAFETY: the state that the system gave, and no interest in the old one (null is allowed
-        // on Linux).
-        unsafe { pthread_setcancelstate(self.before, std::ptr::null_mut()) };
+        self.0.restore();
     }
 }
 

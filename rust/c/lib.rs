@@ -3,14 +3,13 @@
 //! Every exported function validates its arguments, calls the engine and maps the result; the logic
 //! is in `spread-client`.
 
+mod cancel;
 mod codes;
+mod errors;
 mod guard;
 mod membership;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "some conversions belong to the blocking calls")
-)]
 mod ptr;
+mod sp;
 mod strings;
 mod types;
 mod version;

@@ -108,7 +108,7 @@ pub(crate) unsafe fn in_names<'a>(
     Ok(Some(unsafe { slice::from_raw_parts(names.cast(), count) }))
 }
 
-/// A caller's room for `count` group names. Null gives no room, whatever the count.
+/// A caller's room for `count` group names, as bytes. Null gives no room, whatever the count.
 ///
 /// # Errors
 /// [`BadLength`] if `count` is negative.
@@ -118,7 +118,7 @@ pub(crate) unsafe fn in_names<'a>(
 pub(crate) unsafe fn out_names<'a>(
     room: *mut GroupName,
     count: c_int,
-) -> Result<&'a mut [MaybeUninit<[u8; 32]>], BadLength> {
+) -> Result<&'a mut [MaybeUninit<u8>], BadLength> {
     let count = usize::try_from(count).map_err(|_| BadLength)?;
     if count == 0 || room.is_null() {
         return Ok(&mut []);
@@ -126,7 +126,7 @@ pub(crate) unsafe fn out_names<'a>(
     check_size::<GroupName>(count)?;
     // SAFETY: not null, rows of single bytes have no alignment, and the size fits; the caller
     // grants the rest.
-    Ok(unsafe { slice::from_raw_parts_mut(room.cast(), count) })
+    Ok(unsafe { slice::from_raw_parts_mut(room.cast(), count * size_of::<GroupName>()) })
 }
 
 /// A slice may not be larger than `isize::MAX` bytes. Only 32-bit systems can meet a count that is.
@@ -229,7 +229,8 @@ impl<T> OutArray<T> {
     }
 
     /// Entries that there is room for.
-    pub(crate) const fn len(&self) -> usize {
+    #[cfg(test)]
+    const fn len(&self) -> usize {
         self.len
     }
 
@@ -397,10 +398,12 @@ mod tests {
             assert_eq!(in_names(null(), 0), Ok(Some(&[][..])));
             assert_eq!(in_names(null(), 2), Ok(None));
             assert_eq!(in_names(p, -1), Err(BadLength));
-            assert_eq!(out_names(p, 3).unwrap().len(), 3);
+            assert_eq!(out_names(p, 3).unwrap().len(), 96);
             assert_eq!(out_names(null_mut(), 3).unwrap().len(), 0);
             assert_eq!(out_names(p, -1).unwrap_err(), BadLength);
-            out_names(p, 3).unwrap()[1].write([8; 32]);
+            for byte in &mut out_names(p, 3).unwrap()[32..64] {
+                byte.write(8);
+            }
         }
         assert_eq!(rows, [[7; 32], [8; 32], [7; 32]]);
     }
