@@ -129,7 +129,7 @@ int SP_scat_get_vs_set_members(const scatter *memb_mess,
  * `auth_name` is null or a C string; `auth_function` may be called with `auth_data` during every
  * later connect.
  */
-int SP_set_auth_method(const char *auth_name, Option<AuthFunction> auth_function, void *auth_data);
+int SP_set_auth_method(const char *auth_name, int (*auth_function)(int, void*), void *auth_data);
 
 /**
  * Sets up to 3 authentication methods that every later connect of this process uses, all of them,
@@ -145,7 +145,7 @@ int SP_set_auth_method(const char *auth_name, Option<AuthFunction> auth_function
  * Each array may be read for `num_methods` entries, each name is null or a C string, and each
  * function may be called with its data during every later connect.
  */
-int SP_set_auth_methods(int num_methods, const char **auth_name, Option<AuthFunction> *auth_function, void **auth_data);
+int SP_set_auth_methods(int num_methods, const char **auth_name, int (**auth_function)(int, void*), void **auth_data);
 
 /**
  * Opens a session with a daemon.

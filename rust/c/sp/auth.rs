@@ -8,7 +8,7 @@ use crate::ptr;
 
 /// A program's authentication callback: gets the connected socket, in blocking mode, and the data
 /// pointer; answers 0 for failure. It may leave with `longjmp` or `pthread_exit`.
-pub(crate) type AuthFunction = unsafe extern "C-unwind" fn(c_int, *mut c_void) -> c_int;
+pub(crate) type AuthFunction = Option<unsafe extern "C-unwind" fn(c_int, *mut c_void) -> c_int>;
 
 /// Methods at a time.
 pub(crate) const MAX_METHODS: usize = 3;
@@ -20,7 +20,7 @@ const MAX_NAME: usize = 30;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Method {
     name: [u8; MAX_NAME],
-    function: AuthFunction,
+    function: unsafe extern "C-unwind" fn(c_int, *mut c_void) -> c_int,
     data: usize,
 }
 
@@ -83,11 +83,7 @@ pub(crate) fn current() -> Methods {
 ///
 /// # Safety
 /// `name` is null or a C string.
-unsafe fn method(
-    name: *const c_char,
-    function: Option<AuthFunction>,
-    data: *mut c_void,
-) -> Option<Method> {
+unsafe fn method(name: *const c_char, function: AuthFunction, data: *mut c_void) -> Option<Method> {
     // SAFETY: the caller's contract.
     let text = unsafe { ptr::opt_cstr(name, MAX_NAME) }?;
     if text.len() >= MAX_NAME {
@@ -136,7 +132,7 @@ fn replace(list: [Option<Method>; MAX_METHODS]) -> c_int {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn SP_set_auth_method(
     auth_name: *const c_char,
-    auth_function: Option<AuthFunction>,
+    auth_function: AuthFunction,
     auth_data: *mut c_void,
 ) -> c_int {
     guard(|| {
@@ -165,7 +161,7 @@ pub(crate) unsafe extern "C" fn SP_set_auth_method(
 pub(crate) unsafe extern "C" fn SP_set_auth_methods(
     num_methods: c_int,
     auth_name: *mut *const c_char,
-    auth_function: *mut Option<AuthFunction>,
+    auth_function: *mut AuthFunction,
     auth_data: *mut *mut c_void,
 ) -> c_int {
     guard(|| {

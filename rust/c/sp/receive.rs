@@ -221,8 +221,8 @@ unsafe fn receive(
     max_body: i64,
 ) -> c_int {
     let begun = guard_or(Err(Error::Bug), || {
-        spread_client::check_session(mbox)?;
         if out.any_null() {
+            spread_client::check_session(mbox)?;
             return Err(Error::IllegalMessage);
         }
         // SAFETY: the caller's contract.

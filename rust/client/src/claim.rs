@@ -90,12 +90,10 @@ impl Claim {
         })
     }
 
-    /// A fork has happened: nobody has the claim, unless it was another process's before.
-    pub(crate) fn loosen(&self, pid_before: u32) {
+    /// A fork is about to happen: nobody has the claim then, unless another process has it already.
+    pub(crate) fn loosen(&self) {
         self.shared.store(true, Ordering::Release);
-        if let Some(word) = self.word() {
-            let _ = word.compare_exchange(pid_before, 0, Ordering::SeqCst, Ordering::SeqCst);
-        }
+        self.give_up();
     }
 
     /// This process ends its use of the connection: another one may read.
@@ -156,7 +154,7 @@ mod tests {
         let claim = Claim::new();
         assert!(claim.is_mine() && !claim.is_shared() && !claim.is_free());
         assert!(!claim.take());
-        claim.loosen(std::process::id());
+        claim.loosen();
         assert!(claim.is_free() && !claim.is_mine());
         assert!(claim.take());
         assert!(!claim.take());

@@ -135,6 +135,8 @@ struct Lookup {
 #[derive(Debug)]
 enum Stage {
     Resolving(Lookup),
+    /// The resolver could not be asked.
+    Unresolved,
     Next,
     Opening(Socket),
     Shaking(Socket, Box<ClientHandshake>),
@@ -149,6 +151,9 @@ pub(crate) struct Connecting {
     options: Options,
     deadline: Option<Instant>,
     attempt_deadline: Option<Instant>,
+    /// Names not looked at yet, in order of priority.
+    names: std::vec::IntoIter<DaemonName>,
+    /// Addresses of the present name that are still to be tried.
     endpoints: std::vec::IntoIter<Endpoint>,
     current: Option<Endpoint>,
     stage: Stage,
@@ -179,17 +184,7 @@ impl Connect {
             )
             .flatten(),
         };
-        let name = DaemonName::parse(arguments.spread_name)?;
-        let (endpoints, stage) = match name {
-            DaemonName::Unix(port) => (
-                vec![Endpoint::Unix(format!("/tmp/{port}").into())],
-                Stage::Next,
-            ),
-            DaemonName::Tcp { port, host } => match resolve::literal(&host, port) {
-                Some(address) => (vec![Endpoint::Tcp(address)], Stage::Next),
-                None => (Vec::new(), start_lookup(host, port)),
-            },
-        };
+        let names = DaemonName::parse_list(arguments.spread_name)?;
         fork::register();
         let state = Connecting {
             request: ConnectRequest {
@@ -202,9 +197,10 @@ impl Connect {
             options,
             deadline,
             attempt_deadline: None,
-            endpoints: endpoints.into_iter(),
+            names: names.into_iter(),
+            endpoints: Vec::new().into_iter(),
             current: None,
-            stage,
+            stage: Stage::Next,
             failure: None,
         };
         Ok(Self {
@@ -243,7 +239,7 @@ impl Connect {
 /// Looks `host` up on a thread of its own, so that a time limit holds and waiting can be cancelled.
 fn start_lookup(host: Vec<u8>, port: u16) -> Stage {
     let Ok((done, finished)) = fd::pipe() else {
-        return Stage::Finished(Err(Error::CouldNotConnect));
+        return Stage::Unresolved;
     };
     let answer = Arc::new(Mutex::new(None));
     let theirs = Arc::clone(&answer);
@@ -260,7 +256,7 @@ fn start_lookup(host: Vec<u8>, port: u16) -> Stage {
         }),
         Err(error) => {
             tracing::warn!(%error, "no thread for the resolver");
-            Stage::Finished(Err(Error::CouldNotConnect))
+            Stage::Unresolved
         }
     }
 }
@@ -299,6 +295,7 @@ impl Connecting {
                         return ConnectProgress::Blocked;
                     }
                 },
+                Stage::Unresolved => self.failed(Error::CouldNotConnect),
                 Stage::Next => self.next_candidate(),
                 Stage::Opening(socket) => match self.opening(socket, call) {
                     Ok(stage) => stage,
@@ -348,10 +345,12 @@ impl Connecting {
             self.failure = Some(error);
         }
         let out_of_time = self.deadline.is_some_and(|end| Instant::now() >= end);
-        if is_retryable(error) && !out_of_time {
-            Stage::Next
-        } else {
+        if !is_retryable(error) {
             Stage::Finished(Err(error))
+        } else if out_of_time {
+            Stage::Finished(Err(self.failure.unwrap_or(error)))
+        } else {
+            Stage::Next
         }
     }
 
@@ -367,25 +366,28 @@ impl Connecting {
                 self.endpoints = endpoints.into_iter();
                 Ok(Stage::Next)
             }
-            Some(Err(ResolveError::Unknown)) => Ok(Stage::Finished(Err(Error::IllegalSpread))),
+            Some(Err(ResolveError::Unknown)) => Ok(self.failed(Error::IllegalSpread)),
             Some(Err(ResolveError::Failed(reason))) => {
                 tracing::info!(reason, "the resolver has failed");
-                Ok(Stage::Finished(Err(Error::CouldNotConnect)))
+                Ok(self.failed(Error::CouldNotConnect))
             }
             None => match self.patience() {
                 Some(ms) => {
                     *call = BlockingCall::poll(lookup.done.as_raw_fd(), libc::POLLIN, ms);
                     Err(lookup)
                 }
-                None => Ok(Stage::Finished(Err(Error::ConnectionClosed))),
+                None => Ok(self.failed(Error::ConnectionClosed)),
             },
         }
     }
 
     fn next_candidate(&mut self) -> Stage {
         let Some(endpoint) = self.endpoints.next() else {
-            let error = self.failure.unwrap_or(Error::CouldNotConnect);
-            return Stage::Finished(Err(error));
+            let Some(name) = self.names.next() else {
+                let error = self.failure.unwrap_or(Error::CouldNotConnect);
+                return Stage::Finished(Err(error));
+            };
+            return self.look_up(name);
         };
         self.set_attempt_deadline();
         self.current = Some(endpoint.clone());
@@ -395,10 +397,27 @@ impl Connecting {
         }
     }
 
+    /// Finds the addresses of the next name.
+    fn look_up(&mut self, name: DaemonName) -> Stage {
+        self.current = None;
+        let endpoint = match name {
+            DaemonName::Unix(port) => Endpoint::Unix(format!("/tmp/{port}").into()),
+            DaemonName::Tcp { port, host } => match resolve::literal(&host, port) {
+                Some(address) => Endpoint::Tcp(address),
+                None => {
+                    self.set_attempt_deadline();
+                    return start_lookup(host, port);
+                }
+            },
+        };
+        self.endpoints = vec![endpoint].into_iter();
+        Stage::Next
+    }
+
     /// A candidate with others behind it gets `attempt_timeout_ms`, and of a time limit no more
     /// than an equal share.
     fn set_attempt_deadline(&mut self) {
-        let others = self.endpoints.len();
+        let others = self.endpoints.len() + self.names.len();
         self.attempt_deadline = None;
         if others == 0 {
             return;
@@ -469,6 +488,8 @@ impl Connecting {
                         _ => handshake.eof(),
                     }
                 }
+                // A method that took too long: its time counts, whatever has come meanwhile.
+                HandshakeStep::Read(_) if self.patience().is_none() => handshake.eof(),
                 HandshakeStep::Read(most) => {
                     let mut buffer = [0; 128];
                     let most = most.min(buffer.len());

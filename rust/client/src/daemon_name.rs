@@ -1,8 +1,10 @@
-//! The name of a daemon as programs write it: `4803`, `4803@host`.
+//! The name of a daemon as programs write it: `4803`, `4803@host`, or a list of such entries.
 //!
-//! Read as `sscanf` with `%hu%s` would read it, as the classic library does, with all that follows
-//! from it (signs, wrap, blanks before the `@`, rubbish behind a blank). New are names longer than
-//! 70 characters and IPv6 literals in brackets.
+//! One entry is read as `sscanf` with `%hu%s` would read it, as the classic library does, with all
+//! that follows from it (signs, wrap, blanks before the `@`, rubbish behind a blank). New are names
+//! longer than 70 characters, IPv6 literals in brackets, and lists: entries with `,`, `;` or blanks
+//! between them. A blank separates only if everything behind it is entries; otherwise the rest is
+//! ignored, as the classic library does.
 
 use std::fmt;
 
@@ -26,14 +28,63 @@ pub enum DaemonName {
 }
 
 impl DaemonName {
-    /// Takes a name apart. Empty stands for the default port's unix socket.
+    /// Takes a list apart, in order of priority. Empty stands for the default port's unix socket.
     ///
     /// # Errors
-    /// [`Error::IllegalSpread`].
-    pub fn parse(name: &[u8]) -> Result<Self, Error> {
-        if name.is_empty() {
-            return Ok(Self::Unix(DEFAULT_PORT));
+    /// [`Error::IllegalSpread`] if there is no entry, or one that names nothing.
+    pub fn parse_list(names: &[u8]) -> Result<Vec<Self>, Error> {
+        if names.is_empty() {
+            return Ok(vec![Self::Unix(DEFAULT_PORT)]);
         }
+        // Behind a blank either all is entries, or nothing counts.
+        if let Ok(all) = Self::parse_words(names) {
+            return Ok(all);
+        }
+        let (_, rest) = scan_port(names).ok_or(Error::IllegalSpread)?;
+        let host = first_word(rest);
+        let end = host.as_ptr_range().end as usize - names.as_ptr() as usize;
+        Self::parse_words(&names[..end])
+    }
+
+    /// Entries with any separators between them, all of which must be right.
+    fn parse_words(names: &[u8]) -> Result<Vec<Self>, Error> {
+        let mut found = Vec::new();
+        let mut rest = skip_space(names);
+        while !rest.is_empty() {
+            let (_, behind) = scan_port(rest).ok_or(Error::IllegalSpread)?;
+            let at_port_end = rest.len() - behind.len();
+            // Blanks before an `@` belong to the entry.
+            let host = skip_space(behind);
+            let host_start = if host.first() == Some(&b'@') {
+                rest.len() - host.len()
+            } else {
+                at_port_end
+            };
+            let end = rest[host_start..]
+                .iter()
+                .position(|&byte| is_space(byte) || byte == b',' || byte == b';')
+                .map_or(rest.len(), |length| host_start + length);
+            found.push(Self::parse(&rest[..end])?);
+            let behind = skip_space(&rest[end..]);
+            rest = match behind.split_first() {
+                Some((b',' | b';', more)) => {
+                    let more = skip_space(more);
+                    if more.is_empty() {
+                        return Err(Error::IllegalSpread);
+                    }
+                    more
+                }
+                _ => behind,
+            };
+        }
+        if found.is_empty() {
+            return Err(Error::IllegalSpread);
+        }
+        Ok(found)
+    }
+
+    /// Takes one entry apart.
+    fn parse(name: &[u8]) -> Result<Self, Error> {
         let (port, rest) = scan_port(name).ok_or(Error::IllegalSpread)?;
         let host = first_word(rest);
         if host.is_empty() {
@@ -122,7 +173,6 @@ mod tests {
     #[test]
     fn forms_that_name_a_daemon() {
         let cases: &[(&str, Result<DaemonName, Error>)] = &[
-            ("", Ok(DaemonName::Unix(4803))),
             ("4803", Ok(DaemonName::Unix(4803))),
             (" \t\n4804", Ok(DaemonName::Unix(4804))),
             ("4803 ", Ok(DaemonName::Unix(4803))),
@@ -138,10 +188,14 @@ mod tests {
             ("99999999999999999999999@h", tcp(65535, "h")),
             ("4803@::1", tcp(4803, "::1")),
             ("4803@[::1]", tcp(4803, "::1")),
-            ("4803@a,b", tcp(4803, "a,b")),
         ];
         for (name, expected) in cases {
-            assert_eq!(&DaemonName::parse(name.as_bytes()), expected, "{name:?}");
+            let expected = expected.clone().map(|one| vec![one]);
+            assert_eq!(
+                DaemonName::parse_list(name.as_bytes()),
+                expected,
+                "{name:?}"
+            );
         }
     }
 
@@ -153,7 +207,6 @@ mod tests {
             "4803:host",
             "4803host",
             "4803.5@h",
-            "4803,4804@h",
             "0x12@h",
             "host",
             "@host",
@@ -163,7 +216,7 @@ mod tests {
             "+@h",
         ] {
             assert_eq!(
-                DaemonName::parse(name.as_bytes()),
+                DaemonName::parse_list(name.as_bytes()),
                 Err(Error::IllegalSpread),
                 "{name:?}"
             );
@@ -171,11 +224,31 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_separated_by_commas_semicolons_and_blanks() {
+        let host = |port, name: &str| tcp(port, name).unwrap();
+        for list in ["1@a,2@b;3", "1@a 2@b 3", " 1 @a , 2@b\t3", "1@a;2 @b,3 "] {
+            assert_eq!(
+                DaemonName::parse_list(list.as_bytes()),
+                Ok(vec![host(1, "a"), host(2, "b"), DaemonName::Unix(3)]),
+                "{list:?}"
+            );
+        }
+        assert_eq!(
+            DaemonName::parse_list(b"4803@h 2nd try"),
+            Ok(vec![host(4803, "h")])
+        );
+        assert_eq!(
+            DaemonName::parse_list(b""),
+            Ok(vec![DaemonName::Unix(DEFAULT_PORT)])
+        );
+    }
+
+    #[test]
     fn long_names_are_no_error() {
         let name = format!("4803@{}", "x".repeat(200));
         assert_eq!(
-            DaemonName::parse(name.as_bytes()),
-            tcp(4803, &"x".repeat(200))
+            DaemonName::parse_list(name.as_bytes()),
+            tcp(4803, &"x".repeat(200)).map(|one| vec![one])
         );
     }
 }

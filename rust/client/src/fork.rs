@@ -23,7 +23,6 @@ type Claims = MutexGuard<'static, Vec<claim::Place>>;
 
 /// What the forking thread holds between the handlers. Released in the order of the fields.
 struct Prepared {
-    pid: u32,
     pipe: Option<(OwnedFd, OwnedFd)>,
     sessions: Vec<SessionLocks>,
     reader: reader::ForkLock,
@@ -55,6 +54,11 @@ extern "C" fn prepare() {
         .filter_map(|slot| slot.as_ref())
         .map(|session| HeldOver::lock(Arc::clone(session), |s| (s.rx(), s.tx())))
         .collect();
+    // Here and not after the fork: the first process to come back may claim before the other has
+    // run its handler. If the fork fails, the pipe ends at once and we are alone again.
+    for session in &sessions {
+        session.owner().claim.loosen();
+    }
     let pipe = if sessions.is_empty() {
         None
     } else {
@@ -66,7 +70,6 @@ extern "C" fn prepare() {
     let claims = claim::lock();
     let _ = PREPARED.try_with(|prepared| {
         *prepared.borrow_mut() = Some(Prepared {
-            pid: std::process::id(),
             pipe,
             sessions,
             reader,
@@ -85,9 +88,6 @@ fn take() -> Option<Prepared> {
 
 extern "C" fn parent() {
     let Some(mut prepared) = take() else { return };
-    for session in &prepared.sessions {
-        session.owner().claim.loosen(prepared.pid);
-    }
     let pipe = prepared.pipe.take();
     drop(prepared);
     if let Some((read, write)) = pipe {
@@ -101,7 +101,6 @@ extern "C" fn child() {
     let me = held::token();
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {
-        session.owner().claim.loosen(prepared.pid);
         let (rx, tx) = session.guards();
         rx.forget_other_threads(me);
         tx.forget_other_threads(me);

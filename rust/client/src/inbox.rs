@@ -54,7 +54,13 @@ impl Inbox {
     }
 
     /// The next message's header, once all of it is there.
+    #[inline]
     pub(crate) fn header(&self) -> Option<Header> {
+        if self.head.len == 0
+            && let Some(raw) = self.slabs.front().and_then(|slab| slab.first_chunk())
+        {
+            return Some(Header::decode(raw));
+        }
         let mut raw = [0; HEADER_LEN];
         self.peek(0, &mut raw).then(|| Header::decode(&raw))
     }
@@ -92,6 +98,27 @@ impl Inbox {
             filled += count;
         }
         true
+    }
+
+    /// Takes `N` bytes that the caller knows to be there.
+    #[inline]
+    pub(crate) fn take_array<const N: usize>(&mut self) -> [u8; N] {
+        if self.head.len == 0
+            && let Some(slab) = self.slabs.front_mut()
+            && slab.len() > N
+            && let Some(array) = slab.first_chunk::<N>().copied()
+        {
+            slab.advance(N);
+            self.len -= N;
+            return array;
+        }
+        let mut array = [0; N];
+        let mut at = 0;
+        self.take(N, |piece| {
+            array[at..at + piece.len()].copy_from_slice(piece);
+            at += piece.len();
+        });
+        array
     }
 
     /// Takes `count` bytes (or all there are), handing them over in pieces.
@@ -221,7 +248,11 @@ mod tests {
         assert!(inbox.peek(45, &mut out));
         assert_eq!(out, [1, 1, 2, 2]);
         assert!(!inbox.peek(54, &mut out));
-        assert_eq!(drain(&mut inbox, 100).len(), 57);
+        assert_eq!(inbox.take_array::<3>(), [1; 3]);
+        assert_eq!(drain(&mut inbox, 43), [1; 43]);
+        assert_eq!(inbox.take_array::<4>(), [1, 2, 2, 2]);
+        assert_eq!(inbox.take_array::<4>(), [2; 4]);
+        assert_eq!(drain(&mut inbox, 100).len(), 3);
         assert_eq!(inbox.len(), 0);
     }
 

@@ -191,10 +191,10 @@ impl<'r, 'm> Receive<'r, 'm> {
                 .unwrap_or_else(PoisonError::into_inner);
             rx.queued -= 1;
         }
-        let result = if session.has_failed() {
-            Err(Error::NetError)
-        } else if session.closed.load(Ordering::Acquire) {
+        let result = if session.closed.load(Ordering::Acquire) {
             Err(Error::IllegalSession)
+        } else if session.has_failed() {
+            Err(Error::NetError)
         } else {
             Ok(())
         };
@@ -203,6 +203,7 @@ impl<'r, 'm> Receive<'r, 'm> {
 
     /// The blocking header read has returned.
     fn account_header(&self, session: &Session, rx: &mut Rx, before: usize) {
+        reader::has_read(rx);
         match self.call.outcome() {
             Ok(0) => session.end(rx),
             Ok(count) => {
@@ -308,6 +309,9 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// the header.
     fn fill_header(&mut self, session: &Session, rx: &mut Rx) -> Fill {
         if rx.bulk {
+            if !reader::before_read(session, rx) {
+                return Fill::Ended;
+            }
             match self.read_bulk(session, rx) {
                 Ok(0) => rx.bulk = false,
                 Ok(_) => return Fill::Got,
@@ -342,6 +346,7 @@ impl<'r, 'm> Receive<'r, 'm> {
 
     /// Reads what waits, up to a slab; on socket mailboxes all but the last byte.
     fn read_bulk(&self, session: &Session, rx: &mut Rx) -> Result<usize, i32> {
+        reader::has_read(rx);
         let link = session.link_fd();
         let limit = match session.kind {
             Kind::Socket => fd::unread(link)
@@ -366,13 +371,22 @@ impl<'r, 'm> Receive<'r, 'm> {
 
     /// Gets more of a message whose header is there.
     fn fill_slab(&mut self, session: &Session, rx: &mut Rx, limit: usize) -> Fill {
+        reader::has_read(rx);
         let link = session.link_fd();
+        let limit = match session.kind {
+            Kind::Socket => limit,
+            Kind::Stable { .. } => limit.max(BULK),
+        };
         let got = rx
             .inbox
             .fill(limit, |slab| fd::read_into(link, slab, limit));
         match got {
             Ok(0) => Fill::Ended,
-            Ok(_) => Fill::Got,
+            Ok(count) => {
+                // All that was asked for came: more is waiting.
+                rx.bulk = count == limit;
+                Fill::Got
+            }
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => Fill::Got,
                 Some(code) if fd::would_block(code) => {
@@ -444,7 +458,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             });
             return None;
         }
-        rx.inbox.take(HEADER_LEN, |_| ());
+        let _: [u8; HEADER_LEN] = rx.inbox.take_array();
         let extra = got - layout.total();
         rx.inbox.push(&ahead[..extra]);
         rx.bulk = extra == AHEAD;
@@ -464,19 +478,14 @@ impl<'r, 'm> Receive<'r, 'm> {
         header: &Header,
         layout: &FrameLayout,
     ) -> Result<usize, Error> {
-        rx.inbox.take(HEADER_LEN, |_| ());
+        let _: [u8; HEADER_LEN] = rx.inbox.take_array();
         rx.refused = false;
         let mut kind = header.kind;
         if layout.old_type > 0 {
-            let mut raw = [0; 4];
-            let mut at = 0;
-            rx.inbox.take(4, |piece| {
-                raw[at..at + piece.len()].copy_from_slice(piece);
-                at += piece.len();
-            });
+            let raw = rx.inbox.take_array();
             kind = service::reported_kind(header.kind, Some(header.order.get_u32(raw) & !MARKERS));
         }
-        let named = self.take_groups(session, rx, layout);
+        let named = self.take_groups(session, rx, header, layout);
         let cut = i64::from(header.num_groups) > self.group_room();
         let index = (service::is_regular_membership(header.kind) && !cut).then_some(named);
         let fits = i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
@@ -495,29 +504,27 @@ impl<'r, 'm> Receive<'r, 'm> {
     }
 
     /// Groups from the inbox into the caller's room. Returns the place of the own private group.
-    fn take_groups(&mut self, session: &Session, rx: &mut Rx, layout: &FrameLayout) -> Option<i16> {
+    fn take_groups(
+        &mut self,
+        session: &Session,
+        rx: &mut Rx,
+        header: &Header,
+        layout: &FrameLayout,
+    ) -> Option<i16> {
+        let is_membership = service::is_regular_membership(header.kind);
         let own = session.link.private_group;
         let room = usize::try_from(self.group_room()).unwrap_or(0);
         let mut found = None;
-        let mut at = 0;
-        let mut name = [0_u8; 32];
-        let groups = &mut self.room.groups;
-        rx.inbox.take(layout.groups, |piece| {
-            for &byte in piece {
-                name[at % 32] = byte;
-                at += 1;
-                if at % 32 == 0 {
-                    let number = at / 32 - 1;
-                    if found.is_none() && Name::from_raw(name) == own {
-                        found = i16::try_from(number).ok();
-                    }
-                    if number < room {
-                        name[31] = 0;
-                        groups.write_at(number * 32, &name);
-                    }
-                }
+        for number in 0..layout.num_groups() {
+            let mut name: [u8; 32] = rx.inbox.take_array();
+            if is_membership && found.is_none() && Name::from_raw(name) == own {
+                found = i16::try_from(number).ok();
             }
-        });
+            if number < room {
+                name[31] = 0;
+                self.room.groups.write_at(number * 32, &name);
+            }
+        }
         found
     }
 
@@ -588,19 +595,18 @@ impl<'r, 'm> Receive<'r, 'm> {
 
     fn tell_part(&mut self, session: &Session, rx: &mut Rx, header: &Header, layout: &FrameLayout) {
         let mut came = rx.inbox.len() - HEADER_LEN;
-        rx.inbox.take(HEADER_LEN, |_| ());
+        let _: [u8; HEADER_LEN] = rx.inbox.take_array();
         self.tell(header, header.kind, None, header.num_groups);
         self.out.service = None;
         self.out.num_groups = None;
         if came < layout.old_type {
             return;
         }
-        let mut old = [0; 4];
-        let mut at = 0;
-        rx.inbox.take(layout.old_type, |piece| {
-            old[at..at + piece.len()].copy_from_slice(piece);
-            at += piece.len();
-        });
+        let old = if layout.old_type > 0 {
+            rx.inbox.take_array()
+        } else {
+            [0; 4]
+        };
         came -= layout.old_type;
         let kind = if layout.old_type > 0 {
             service::reported_kind(header.kind, Some(header.order.get_u32(old) & !MARKERS))
@@ -611,7 +617,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             return;
         }
         came -= layout.groups;
-        let named = self.take_groups(session, rx, layout);
+        let named = self.take_groups(session, rx, header, layout);
         let cut = i64::from(header.num_groups) > self.group_room();
         if service::is_regular_membership(header.kind) && !cut && named.is_some() {
             self.out.mess_type = named;

@@ -242,6 +242,11 @@ impl<'a> Send<'a> {
         if tx.queued > 0 {
             session.tx_free.notify_one();
         }
+        drop(tx);
+        if result == Err(Error::ConnectionClosed) {
+            // A loss that a send has found makes the mailbox readable too.
+            session.settle_token(&mut session.rx());
+        }
         Progress::Done(result)
     }
 

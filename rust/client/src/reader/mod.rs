@@ -42,10 +42,11 @@ pub(crate) struct Watch {
     wants: bool,
     /// Nothing more is read until the program has taken half of it.
     full: bool,
-    /// Receives that have ended.
-    returns: u32,
-    /// `returns` when the reader last had to drain because the program had not come: no need to
-    /// leave it further arrivals first until it has been here again.
+    /// Reads of the link by receivers. A program that takes what is in the inbox does not read: it
+    /// may be slow, and the daemon's buffer is the reader's business then.
+    reads: u32,
+    /// `reads` when the reader last had to drain because the program had not read: no need to leave
+    /// it further arrivals first until it has been here again.
     stayed_away: u32,
     /// Receives in a row that came before their message, soon after the one before.
     streak: u32,
@@ -63,7 +64,7 @@ impl Default for Watch {
             parked: false,
             wants: false,
             full: false,
-            returns: 0,
+            reads: 0,
             stayed_away: 0,
             streak: 0,
             needed: FIRST_STREAK,
@@ -200,10 +201,22 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
     true
 }
 
+/// A receiver reads the link itself, with data known to be there. False as for [`before_wait`].
+pub(crate) fn before_read(session: &Session, rx: &mut Rx) -> bool {
+    match session.kind {
+        Kind::Socket => before_wait(session, rx),
+        Kind::Stable { .. } => true,
+    }
+}
+
+/// A receiver has read the link.
+pub(crate) fn has_read(rx: &mut Rx) {
+    rx.watch.reads = rx.watch.reads.wrapping_add(1);
+}
+
 /// A receive has ended (also one that never came to wait).
 pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     let watch = &mut rx.watch;
-    watch.returns = watch.returns.wrapping_add(1);
     if matches!(session.kind, Kind::Stable { .. }) {
         watch.last_return = Some(Instant::now());
     }

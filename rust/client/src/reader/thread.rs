@@ -25,13 +25,14 @@ const TURN_BYTES: usize = 1 << 20;
 /// A disarmed link that the tick looks at.
 struct Ticking {
     session: Arc<Session>,
-    returns: u32,
+    reads: u32,
 }
 
 /// An arrival that may be left to the program for a moment.
 struct Resting {
     until: Instant,
     session: Arc<Session>,
+    reads: u32,
 }
 
 /// What the thread knows by itself.
@@ -130,7 +131,8 @@ impl State {
             return false;
         }
         let rx = session.rx();
-        if rx.watch.returns == rx.watch.stayed_away {
+        let reads = rx.watch.reads;
+        if reads == rx.watch.stayed_away {
             return false;
         }
         drop(rx);
@@ -142,6 +144,7 @@ impl State {
             self.resting.push(Resting {
                 until: Instant::now() + REST,
                 session: Arc::clone(session),
+                reads,
             });
         }
         true
@@ -159,8 +162,8 @@ impl State {
                 }
                 Request::Tick(key) => {
                     if let Some(session) = shared.session(key) {
-                        let returns = session.rx().watch.returns;
-                        self.ticking.push(Ticking { session, returns });
+                        let reads = session.rx().watch.reads;
+                        self.ticking.push(Ticking { session, reads });
                     }
                 }
                 Request::Child(pipe) => {
@@ -193,8 +196,8 @@ impl State {
         self.ticking.retain_mut(|entry| {
             let session = &entry.session;
             let mut rx = session.rx();
-            let came_back = rx.watch.returns != entry.returns;
-            entry.returns = rx.watch.returns;
+            let came_back = rx.watch.reads != entry.reads;
+            entry.reads = rx.watch.reads;
             if session.closed.load(Ordering::Acquire) {
                 rx.watch.ticking = false;
                 return false;
@@ -206,23 +209,30 @@ impl State {
             if rx.owner.is_some() {
                 rx.watch.parked = true;
             } else {
-                rx.watch.stayed_away = rx.watch.returns;
+                rx.watch.stayed_away = rx.watch.reads;
                 arm(shared, session, &mut rx);
             }
             false
         });
     }
 
-    /// Drains the socket mailboxes whose arrival has rested.
+    /// Drains the socket mailboxes whose arrival has rested. A program that has read its link
+    /// meanwhile is left alone for as long again.
     fn rested(&mut self) {
         let now = Instant::now();
         let mut due = Vec::new();
-        self.resting.retain(|rest| {
-            let is_due = rest.until <= now;
-            if is_due {
-                due.push(Arc::clone(&rest.session));
+        self.resting.retain_mut(|rest| {
+            if rest.until > now {
+                return true;
             }
-            !is_due
+            let reads = rest.session.rx().watch.reads;
+            if reads != rest.reads && !rest.session.closed.load(Ordering::Acquire) {
+                rest.reads = reads;
+                rest.until = now + REST;
+                return true;
+            }
+            due.push(Arc::clone(&rest.session));
+            false
         });
         for session in due {
             self.drain(session);
@@ -249,7 +259,7 @@ impl State {
         if rx.ended || session.has_failed() || !session.link_is_ours() {
             return;
         }
-        rx.watch.stayed_away = rx.watch.returns;
+        rx.watch.stayed_away = rx.watch.reads;
         let more = drain_some(&session, &mut rx);
         drop(rx);
         if more {

@@ -157,8 +157,9 @@ impl ClientHandshake {
     /// A handshake before its first byte. `methods`: the names of the client's authentication
     /// methods, all of which the daemon must offer; usually `NULL` alone.
     ///
-    /// No method, more than three, or a name that is empty or longer than 29 bytes: the handshake
-    /// will fail with [`Auth`](HandshakeFailure::Auth), as no daemon can offer that.
+    /// More than three, or a name that is empty or longer than 29 bytes: the handshake will fail
+    /// with [`Auth`](HandshakeFailure::Auth), as no daemon can offer that. No method at all makes an
+    /// empty choice, which real daemons refuse.
     #[must_use]
     pub fn new(request: ConnectRequest, methods: &[Vec<u8>]) -> Self {
         Self {
@@ -319,7 +320,7 @@ impl ClientHandshake {
     /// early.
     fn daemon_offers_all(&self, list: &[u8]) -> bool {
         let list = list.split(|&b| b == 0).next().unwrap_or_default();
-        (1..=MAX_AUTH_METHODS).contains(&self.methods.len())
+        self.methods.len() <= MAX_AUTH_METHODS
             && self.methods.iter().all(|method| {
                 (1..AUTH_SLOT_LEN).contains(&method.len())
                     && list.split(|&b| b == b' ').any(|word| word == method)
