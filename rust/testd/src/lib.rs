@@ -1,2 +1,30 @@
-//! A simulated Spread network.
+//! A simulated Spread network: several daemons in one process, for tests.
+//!
+//! The daemons behave towards their clients as those of Spread 5.0.1 do, share one total order of
+//! messages, and can be killed, frozen, cut off from each other and so on from a test.
+//!
+//! ```
+//! # fn main() -> Result<(), spread_testd::Error> {
+//! use spread_testd::Network;
+//!
+//! let network = Network::builder().daemons(3).start()?;
+//! let name = network.daemon(0).spread_name(); // for SP_connect, such as "43211@127.0.0.1"
+//! # assert!(name.ends_with("@127.0.0.1"));
+//! network.partition(&[&[0, 1][..], &[2]])?;
+//! network.heal()?;
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
+
+mod config;
+mod core;
+mod daemons;
+mod event;
+mod network;
+mod shell;
+
+pub use config::{ReferenceFaults, Timing};
+pub use daemons::MAX_DAEMONS;
+pub use event::{Cause, Ending, Event};
+pub use network::{Builder, Control, Daemon, Error, Network};

@@ -1,0 +1,14 @@
+//! Tests of the simulated network through its sockets.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod data;
+#[cfg(test)]
+mod groups;
+#[cfg(test)]
+mod handshake;
+#[cfg(test)]
+mod network_changes;
+#[cfg(test)]
+mod slow_readers;
