@@ -87,6 +87,7 @@ static handshake bad_list(rng *r, script *s, const auth_state *auth)
     unsigned char bytes[1 + 127];
     memset(bytes, 'N', sizeof bytes);
     handshake h = {.name = "list-bad"};
+    bool whole = true;
     script_step(s, STEP_READ_CONNECT, 0);
     switch (rng_below(r, 7)) {
     case 0:
@@ -99,11 +100,13 @@ static handshake bad_list(rng *r, script *s, const auth_state *auth)
         break;
     case 2: /* Longer than the 90 bytes that the client takes. */
         h.name = "list-long";
+        whole = false;
         bytes[0] = (unsigned char)rng_range(r, 91, 127);
         script_send(s, bytes, 1 + (size_t)bytes[0], random_chunk(r));
         break;
     case 3:
         h.name = "list-cut";
+        whole = false;
         script_send(s, "\5NUL", 4, random_chunk(r));
         break;
     case 4:
@@ -124,7 +127,9 @@ static handshake bad_list(rng *r, script *s, const auth_state *auth)
         break;
     }
     }
-    (void)auth;
+    /* A program whose methods are all in the list, or that has none, goes on to its choice. */
+    if (whole)
+        script_step(s, STEP_READ, 90 + (size_t)auth->sends);
     script_step(s, STEP_CLOSE, 0);
     return h;
 }

@@ -90,6 +90,7 @@ static bool copy_lines(int from, char *last)
         if (len <= 0)
             return true;
         fwrite(chunk, 1, (size_t)len, stdout);
+        fflush(stdout);
         *last = chunk[len - 1];
     }
 }

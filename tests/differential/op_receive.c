@@ -324,7 +324,7 @@ static size_t collect(const offer *o, bool scattered, buffers *b, char *body, si
     return len;
 }
 
-static void print_groups(const buffers *b, int num_groups, int max_groups)
+static void print_groups(const buffers *b, int num_groups, int max_groups, bool cut)
 {
     size_t extent = pattern_extent(b->groups, b->group_bytes, 0);
     size_t rows = (extent + NAME_LEN - 1) / NAME_LEN;
@@ -352,7 +352,7 @@ static void print_groups(const buffers *b, int num_groups, int max_groups)
         }
     }
     out_add("]");
-    if (extent > named * NAME_LEN)
+    if (extent > named * NAME_LEN && !(cut && rule("groups-of-a-cut-message")))
         out_add(" groups-written=%zu", extent);
 }
 
@@ -468,7 +468,7 @@ static void receive_on(rng *r, session *s, int mbox, const char *name, bool scat
     if (pattern_extent(sender, sizeof sender, 0) > NAME_LEN)
         out_add(" sender-overrun");
     out_int("num_groups", num_groups, PATTERN_INT);
-    print_groups(&b, num_groups, o.max_groups);
+    print_groups(&b, num_groups, o.max_groups, ret == CONNECTION_CLOSED && num_groups == PATTERN_INT);
     out_int("mess_type", mess_type, PATTERN_SHORT);
     out_int("endian", endian, PATTERN_INT);
     char *body = must_alloc(o.total);

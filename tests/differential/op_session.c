@@ -197,7 +197,8 @@ void op_connect(world *w)
     peer *p = peer_start(&w->listen, &plan);
     int ret = limit.use ? SP_connect_timeout(t.name, private_name, priority, membership, &mbox, group, limit.limit)
                         : SP_connect(t.name, private_name, priority, membership, &mbox, group);
-    w->connect_called = true;
+    /* A call with an illegal time limit returns before it does anything. */
+    w->connect_called |= ret != ILLEGAL_TIME;
     out_add(" %d", ret);
     if (ret == ACCEPT_SESSION && mbox >= 0 && peer_wait_script(p)) {
         out_add(" mbox=m%u", index);
@@ -226,6 +227,15 @@ void op_connect(world *w)
     out_end();
 }
 
+void session_ended(session *s)
+{
+    peer_stop(s->peer);
+    keep_number(s->mbox);
+    session_forget(s);
+    s->in_use = false;
+    s->gone = true;
+}
+
 void close_session(session *s, const char *name, bool kill)
 {
     out_begin("%s %s ->", kill ? "kill" : "disconnect", name);
@@ -234,15 +244,10 @@ void close_session(session *s, const char *name, bool kill)
     else
         out_add(" %d", SP_disconnect(s->mbox));
     peer_wait_end(s->peer);
-    if (s->closed)
-        (void)peer_take(s->peer, 0);
-    else
+    /* After a broken frame our session is in the error state, and says no farewell. */
+    if (!s->closed && !(s->broken && rule("broken-frame")))
         peer_print_frames(s->peer, 0);
-    peer_stop(s->peer);
-    keep_number(s->mbox);
-    session_forget(s);
-    s->in_use = false;
-    s->gone = true;
+    session_ended(s);
     out_end();
 }
 

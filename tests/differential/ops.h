@@ -211,6 +211,7 @@ typedef struct {
     bool refused;          /* the head's header has been taken by a short receive */
     bool dead;             /* a call has reported CONNECTION_CLOSED */
     bool broken;           /* a broken frame was met */
+    bool unsettled;        /* SP_poll has not come to what it should: it is not waited for again */
 } session;
 
 typedef struct {
@@ -251,6 +252,7 @@ void op_readable(world *w);
 void op_group(world *w, bool join);
 void op_multicast(world *w, bool multigroup, bool scattered);
 void op_misc(world *w);
+void op_thread(world *w);
 void op_membership(rng *r, const frame *f, const char *body, size_t len);
 void op_events(world *w);
 void op_loop(rng *r);
@@ -258,6 +260,8 @@ void op_mailbox_loop(world *w);
 /* A receive on that session; real_room: without negative sizes. */
 void receive_from(world *w, int index, bool scattered, bool real_room);
 
+/* After its end: the peer goes, and the number is kept out of use. */
+void session_ended(session *s);
 void close_session(session *s, const char *name, bool kill);
 /* Waits until the mailbox is as readable as it should be by what it has ahead. */
 void wait_readable(session *s);
