@@ -10,6 +10,7 @@
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use crate::session::{Kind, Rx, Session, Tx};
@@ -37,6 +38,21 @@ thread_local! {
 /// Write ends that a child keeps open until it ends or replaces its program.
 static KEPT: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
 
+/// Forked children that may still use our connections. Changed for a fork with all sessions locked.
+static CHILDREN: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a forked child may still use our connections.
+pub(crate) fn has_children() -> bool {
+    CHILDREN.load(Ordering::SeqCst) > 0
+}
+
+/// A child has ended or replaced its program.
+pub(crate) fn child_gone() {
+    let _ = CHILDREN.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
+        count.checked_sub(1)
+    });
+}
+
 /// Registers the handlers, once per process.
 pub(crate) fn register() {
     static ONCE: Once = Once::new();
@@ -58,6 +74,9 @@ extern "C" fn prepare() {
     // run its handler. If the fork fails, the pipe ends at once and we are alone again.
     for session in &sessions {
         session.owner().claim.loosen();
+    }
+    if !sessions.is_empty() {
+        CHILDREN.fetch_add(1, Ordering::SeqCst);
     }
     let pipe = if sessions.is_empty() {
         None
@@ -98,6 +117,7 @@ extern "C" fn parent() {
 
 extern "C" fn child() {
     let Some(mut prepared) = take() else { return };
+    CHILDREN.store(0, Ordering::SeqCst);
     let me = held::token();
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {

@@ -2,7 +2,11 @@
 //!
 //! Sender and receiver do next to nothing themselves: whole buffers of frames are written, and what
 //! comes is counted in bytes. `cargo bench -p spread-testd`.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark's report")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark's report"
+)]
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -10,9 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use spread_proto::service::FIFO_MESS;
-use spread_proto::{
-    ByteOrder, ClientHandshake, ConnectRequest, Frame, HandshakeStep, Hint, Name,
-};
+use spread_proto::{ByteOrder, ClientHandshake, ConnectRequest, Frame, HandshakeStep, Hint, Name};
 use spread_testd::{Daemon, Network};
 
 trait Socket: Read + Write + Send {}
@@ -61,7 +63,14 @@ fn run(unix: bool, size: usize, count: usize, receivers: usize) -> io::Result<()
         let (mut receiver, name) = connect(daemon, unix, &format!("r{index}"));
         receiver.write_all(&Frame::join(name, group).encode())?;
         // Comes back behind the join.
-        let echo = Frame::new(FIFO_MESS, name, Hint::NONE, ByteOrder::NATIVE, vec![name], vec![]);
+        let echo = Frame::new(
+            FIFO_MESS,
+            name,
+            Hint::NONE,
+            ByteOrder::NATIVE,
+            vec![name],
+            vec![],
+        );
         let echo = echo.encode();
         receiver.write_all(&echo)?;
         receiver.read_exact(&mut vec![0; echo.len()])?;
@@ -111,7 +120,12 @@ fn run(unix: bool, size: usize, count: usize, receivers: usize) -> io::Result<()
 
 fn main() -> io::Result<()> {
     for unix in [true, false] {
-        for (size, count) in [(100, 2_000_000), (1000, 500_000), (10_000, 100_000), (100_000, 10_000)] {
+        for (size, count) in [
+            (100, 2_000_000),
+            (1000, 500_000),
+            (10_000, 100_000),
+            (100_000, 10_000),
+        ] {
             run(unix, size, count, 1)?;
         }
         run(unix, 100, 500_000, 4)?;
