@@ -52,7 +52,7 @@ void op_mailbox_loop(world *w)
     out_line("mailbox-loop %s priority=%d attach=%d", name, priority, E_attach_fd(s->mbox, READ_FD, on_mailbox, 0, s, priority));
     if (later)
         send_frames(r, s, name, (unsigned)rng_range(r, 1, 3), rng_range(r, 1, 4));
-    else if (rng_chance(r, 50) && session_expected(s) <= FIRST_UNCERTAIN)
+    else if (rng_chance(r, 50) && session_expected(s) <= FIRST_UNCERTAIN && !(s->tcp && rule("readable-a-moment-later")))
         (void)E_queue(on_first_timer, 0, NULL, (sp_time){-1, 0});
     E_handle_events();
     out_line("mailbox-loop end detach=%d", E_detach_fd(s->mbox, READ_FD));
