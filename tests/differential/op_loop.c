@@ -1,9 +1,9 @@
 /*
  * Small event loops whose order is fixed: every pipe is ready before the loop starts, every timer is due.
  *
- * Left out, as ours repairs it (docs/COMPATIBILITY.md): a due timer that queues itself again (rule events-due-timer-again), one
- * callback switching off another descriptor that is ready (rule events-switched-off-in-a-round), a descriptor in two
- * priorities or registered below the threshold (rule events-shared-sets).
+ * Left out, as ours repairs it (docs/COMPATIBILITY.md): a due timer that queues itself again, one callback switching off another
+ * descriptor that is ready, a descriptor registered again in the round in which it was ready, a descriptor in two priorities or
+ * registered below the threshold.
  */
 #include "ops.h"
 
@@ -23,7 +23,7 @@ typedef struct {
     int ends[2];
     int type, fd;          /* what is registered: the reading or the writing end */
     int priority;
-    bool attached, inactive, replaced;
+    bool attached, was_attached, inactive, replaced;
     int bytes;             /* still to read */
     action act;
 } source;
@@ -75,7 +75,7 @@ static void attach(int index, void (*function)(int, int, void *))
 {
     source *s = &loop.pipes[index];
     int ret = E_attach_fd(s->fd, s->type, function, index, s, s->priority);
-    s->attached = true;
+    s->attached = s->was_attached = true;
     s->inactive = false;
     if (ret != 0)
         out_add(" attach=%d", ret);
@@ -106,6 +106,8 @@ static void act(source *s)
         }
         break;
     case ATTACH_OTHER:
+        if (o->was_attached && rule("events-stale-readiness"))
+            break;
         if (!o->attached && (loop.threshold == LOW_PRIORITY || !rule("events-shared-sets"))) {
             out_add(" attach%d", other);
             attach(other, on_source);
