@@ -152,7 +152,8 @@ int SP_set_auth_methods(int num_methods, const char **auth_name, int (**auth_fun
  *
  * `spread_name` says where the daemon is: `4803` is the unix socket of that port on this machine,
  * `4803@host` a port at a host name or address (IPv6 with or without brackets); null or empty
- * stands for `4803`. Every address of a host name is tried. `private_name` (at most 10 characters,
+ * stands for `4803`. A list of such entries, with commas, semicolons or blanks between them, is
+ * tried in its order, and every address of a host name. `private_name` (at most 10 characters,
  * the rest is cut off; null or empty: the daemon makes one up) must be unique at that daemon.
  * `priority` has no effect. With `group_membership` other than 0 the session gets membership
  * messages. `mbox` and `private_group` (32 bytes) are written on success only.

@@ -6,9 +6,10 @@
 
 use std::ffi::c_int;
 
-// Not in the `libc` crate for Linux. The numbers are those of glibc and musl.
+// Not in the `libc` crate for Linux. The numbers are those of glibc and musl. Putting a state back acts
+// at once on a pending cancel in a thread of the asynchronous kind, so it may unwind.
 #[cfg(target_os = "linux")]
-unsafe extern "C" {
+unsafe extern "C-unwind" {
     fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
 }
 #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@
 mod cancel;
 mod codes;
 mod errors;
+mod events;
 mod guard;
 mod membership;
 mod ptr;

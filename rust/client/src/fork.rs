@@ -10,6 +10,7 @@
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use crate::session::{Kind, Rx, Session, Tx};
@@ -26,7 +27,7 @@ struct Prepared {
     pipe: Option<(OwnedFd, OwnedFd)>,
     sessions: Vec<SessionLocks>,
     reader: reader::ForkLock,
-    _claims: Claims,
+    claims: Claims,
     _slots: Vec<Slot>,
 }
 
@@ -36,6 +37,21 @@ thread_local! {
 
 /// Write ends that a child keeps open until it ends or replaces its program.
 static KEPT: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
+
+/// Forked children that may still use our connections. Changed for a fork with all sessions locked.
+static CHILDREN: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a forked child may still use our connections.
+pub(crate) fn has_children() -> bool {
+    CHILDREN.load(Ordering::SeqCst) > 0
+}
+
+/// A child has ended or replaced its program.
+pub(crate) fn child_gone() {
+    let _ = CHILDREN.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
+        count.checked_sub(1)
+    });
+}
 
 /// Registers the handlers, once per process.
 pub(crate) fn register() {
@@ -59,6 +75,9 @@ extern "C" fn prepare() {
     for session in &sessions {
         session.owner().claim.loosen();
     }
+    if !sessions.is_empty() {
+        CHILDREN.fetch_add(1, Ordering::SeqCst);
+    }
     let pipe = if sessions.is_empty() {
         None
     } else {
@@ -73,7 +92,7 @@ extern "C" fn prepare() {
             pipe,
             sessions,
             reader,
-            _claims: claims,
+            claims,
             _slots: slots,
         });
     });
@@ -98,6 +117,7 @@ extern "C" fn parent() {
 
 extern "C" fn child() {
     let Some(mut prepared) = take() else { return };
+    CHILDREN.store(0, Ordering::SeqCst);
     let me = held::token();
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {
@@ -109,6 +129,8 @@ extern "C" fn child() {
         }
     }
     prepared.reader.forget_in_child();
+    // The free places of the shared pages are the parent's to use.
+    prepared.claims.clear();
     let pipe = prepared.pipe.take();
     drop(prepared);
     if let Some((read, write)) = pipe {

@@ -7,6 +7,7 @@
 //! | send, join, leave | [`Send`] |
 //! | see how much waits | [`waiting_bytes`] |
 //! | end a session | [`disconnect`], [`kill`] |
+//! | run an event loop with timers and descriptors | [`events`] |
 //! | options | [`Options`] |
 //!
 //! Calls that may wait are machines of prompt steps and [`BlockingCall`]s, which the caller makes:
@@ -19,6 +20,7 @@ mod close;
 mod connect;
 mod daemon_name;
 mod error;
+pub mod events;
 mod fork;
 mod held;
 mod inbox;

@@ -309,7 +309,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// the header.
     fn fill_header(&mut self, session: &Session, rx: &mut Rx) -> Fill {
         if rx.bulk {
-            if !reader::before_read(session, rx) {
+            if !reader::before_wait(session, rx) {
                 return Fill::Ended;
             }
             match self.read_bulk(session, rx) {

@@ -48,11 +48,13 @@ pub(crate) struct Watch {
     /// `reads` when the reader last had to drain because the program had not read: no need to leave
     /// it further arrivals first until it has been here again.
     stayed_away: u32,
-    /// Receives in a row that came before their message, soon after the one before.
+    /// Receives in a row that came before the reader, soon after the one before.
     streak: u32,
     /// How long the streak must be (stable kind).
     needed: u32,
-    /// When the last receive ended (stable kind, where it matters).
+    /// The present receive has read the link.
+    has_read: bool,
+    /// When the last receive ended that had read the link (stable kind, where it matters).
     last_return: Option<Instant>,
 }
 
@@ -68,6 +70,7 @@ impl Default for Watch {
             stayed_away: 0,
             streak: 0,
             needed: FIRST_STREAK,
+            has_read: false,
             last_return: None,
         }
     }
@@ -172,9 +175,12 @@ pub(crate) fn forget(session: &Session) {
     }
 }
 
-/// A receiver is about to wait on the link. False: the link's number does not stand for the link
+/// A receiver is about to read the link itself, or to wait on it. False: the link's number does not stand for the link
 /// any more, as the program has closed it.
 pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
+    if !rx.watch.armed {
+        return true;
+    }
     let early = match session.kind {
         Kind::Socket => true,
         Kind::Stable { .. } => {
@@ -186,7 +192,7 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
             rx.watch.streak >= rx.watch.needed
         }
     };
-    if !rx.watch.armed || !early {
+    if !early {
         return true;
     }
     let Some(shared) = reader() else { return true };
@@ -201,23 +207,16 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
     true
 }
 
-/// A receiver reads the link itself, with data known to be there. False as for [`before_wait`].
-pub(crate) fn before_read(session: &Session, rx: &mut Rx) -> bool {
-    match session.kind {
-        Kind::Socket => before_wait(session, rx),
-        Kind::Stable { .. } => true,
-    }
-}
-
 /// A receiver has read the link.
 pub(crate) fn has_read(rx: &mut Rx) {
     rx.watch.reads = rx.watch.reads.wrapping_add(1);
+    rx.watch.has_read = true;
 }
 
 /// A receive has ended (also one that never came to wait).
 pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     let watch = &mut rx.watch;
-    if matches!(session.kind, Kind::Stable { .. }) {
+    if std::mem::take(&mut watch.has_read) && matches!(session.kind, Kind::Stable { .. }) {
         watch.last_return = Some(Instant::now());
     }
     let mut look = std::mem::take(&mut watch.wants);

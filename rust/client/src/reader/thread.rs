@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Request, Shared, TICK, lock};
+use crate::fork;
+use crate::inbox::Inbox;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
 use crate::sys::fd;
@@ -74,6 +76,10 @@ pub(super) fn run(shared: &Shared) {
 fn mailbox_closed(session: &Session) {
     let mut rx = session.rx();
     session.shut_down();
+    if !session.mailbox.is_ours() {
+        // Closed: the classic library has no descriptor to receive from any more.
+        rx.inbox = Inbox::default();
+    }
     session.end(&mut rx);
     session.settle_token(&mut rx);
 }
@@ -136,6 +142,12 @@ impl State {
             return false;
         }
         drop(rx);
+        self.rest(session, reads);
+        true
+    }
+
+    /// Comes back to a session in a moment.
+    fn rest(&mut self, session: &Arc<Session>, reads: u32) {
         let known = self
             .resting
             .iter()
@@ -147,7 +159,6 @@ impl State {
                 reads,
             });
         }
-        true
     }
 
     fn requests(&mut self, shared: &Shared) {
@@ -226,7 +237,8 @@ impl State {
                 return true;
             }
             let reads = rest.session.rx().watch.reads;
-            if reads != rest.reads && !rest.session.closed.load(Ordering::Acquire) {
+            let socket = matches!(rest.session.kind, Kind::Socket);
+            if socket && reads != rest.reads && !rest.session.closed.load(Ordering::Acquire) {
                 rest.reads = reads;
                 rest.until = now + REST;
                 return true;
@@ -235,7 +247,10 @@ impl State {
             false
         });
         for session in due {
-            self.drain(session);
+            match session.kind {
+                Kind::Socket => self.drain(session),
+                Kind::Stable { .. } => call_back(&session),
+            }
         }
     }
 
@@ -254,6 +269,11 @@ impl State {
         }
         if rx.owner.is_some() {
             rx.watch.wants = true;
+            drop(rx);
+            // The owner may have left by a long jump, and nobody would notice on a stable mailbox.
+            if matches!(session.kind, Kind::Stable { .. }) {
+                self.rest(&session, 0);
+            }
             return;
         }
         if rx.ended || session.has_failed() || !session.link_is_ours() {
@@ -273,16 +293,22 @@ impl State {
             let gone = fd::ready_now(pipe.as_raw_fd(), libc::POLLIN) != 0;
             if gone {
                 let _ = shared.epoll.remove(pipe.as_raw_fd());
+                fork::child_gone();
             }
             !gone
         });
-        if !self.children.is_empty() {
-            return;
-        }
         let sessions: Vec<_> = lock(&shared.sessions).values().cloned().collect();
         for session in sessions {
-            session.claim.alone_again();
-            self.drain(session);
+            // A fork takes this lock first, so it has been counted or comes later.
+            let rx = session.rx();
+            let alone = !fork::has_children();
+            if alone {
+                session.claim.alone_again();
+            }
+            drop(rx);
+            if alone {
+                self.drain(session);
+            }
         }
     }
 }
@@ -303,6 +329,21 @@ fn arm(shared: &Shared, session: &Session, rx: &mut Rx) {
         .epoll
         .add(session.link_fd(), super::link_key(session))
         .is_ok();
+}
+
+/// Data came, and its receiver has not taken it. It is only slow, and takes the token out again when
+/// it returns; or it has left by a long jump, and the program must learn that the mailbox is
+/// readable.
+fn call_back(session: &Session) {
+    let mut rx = session.rx();
+    if let Kind::Stable { ours } = &session.kind
+        && rx.owner.is_some()
+        && rx.watch.wants
+        && !rx.token
+        && fd::ready_now(session.link_fd(), libc::POLLIN) != 0
+    {
+        rx.token = fd::write_now(ours.as_raw_fd(), &[1]).is_ok();
+    }
 }
 
 /// Nobody has claimed this mailbox since a fork: the program must still wake from a `select()`.

@@ -1,0 +1,174 @@
+//! The loop itself: asks the engine what to do, and does it with no lock held.
+//!
+//! Programs leave the loop out of a callback, or out of the wait, by `longjmp`, `pthread_exit`, a
+//! C++ exception or a cancelled thread. So the frame of [`run`] owns nothing: all its locals are
+//! plain data, everything that has a destructor lives and dies inside of a step.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use spread_client::events::{Action, ItselfOnly, Outcome, Run};
+
+use super::shared::{FdCall, Parts, Shared, TimerCall, caught, with};
+use super::wait::{Target, Waited, wait};
+use super::{cancel, clock, wake};
+
+/// With no wake descriptor to be had, how often the loop looks by itself, in microseconds.
+const UNWAKEABLE_US: i64 = 100_000;
+
+/// How long a wait that failed for want of memory is put off.
+const FAILED_WAIT: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// An exit has been asked for. Cleared by the next [`run`], so the exit of an inner loop ends the
+/// outer ones too.
+static EXIT: AtomicBool = AtomicBool::new(false);
+
+/// What the loop does next, as plain data.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Timer(TimerCall),
+    Fd(i32, FdCall),
+    Wait(Wait),
+    Return,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    target: Target,
+    timeout_us: Option<i64>,
+    serial: u64,
+}
+
+/// Ends all loops. Async-signal-safe; errno is kept.
+pub(super) fn exit() {
+    let caller = cancel::disable();
+    EXIT.store(true, Ordering::SeqCst);
+    wake::notify_async();
+    cancel::restore(caller);
+}
+
+/// Runs until an exit.
+pub(super) fn run() {
+    let mut caller = cancel::disable();
+    EXIT.store(false, Ordering::SeqCst);
+    let mut run = Run::new();
+    loop {
+        match caught(Step::Return, || with(|shared| next(shared, &mut run))) {
+            Step::Timer(call) => {
+                if let Some(function) = call.function {
+                    let data = call.data.pointer();
+                    cancel::restore(caller);
+                    // SAFETY: the program has queued this function with this argument.
+                    unsafe { function(call.code, data) };
+                    caller = cancel::disable();
+                }
+            }
+            Step::Fd(fd, call) => {
+                let data = call.data.pointer();
+                cancel::restore(caller);
+                // SAFETY: the program has attached this function with this argument.
+                unsafe { (call.function)(fd, call.code, data) };
+                caller = cancel::disable();
+            }
+            Step::Wait(request) => {
+                cancel::restore(caller);
+                // SAFETY: the sets belong to this thread and stay as they are until its next step.
+                let waited = unsafe { wait(request.target, request.timeout_us) };
+                caller = cancel::disable();
+                caught((), || {
+                    with(|shared| finish(shared, &mut run, request, waited));
+                });
+            }
+            Step::Return => break,
+        }
+    }
+    cancel::restore(caller);
+}
+
+fn next(shared: &mut Shared, run: &mut Run) -> Step {
+    let now = clock::monotonic().to_micros();
+    match shared.events.next(run, now, EXIT.load(Ordering::SeqCst)) {
+        Action::CallTimer(call) => Step::Timer(call),
+        Action::CallFd { fd, callback } => Step::Fd(fd, callback),
+        Action::Poll { timeout_us, select } => prepare(shared, now, timeout_us, select),
+        Action::Return => Step::Return,
+    }
+}
+
+/// Makes the sets of this thread ready for a wait.
+fn prepare(shared: &mut Shared, now: i64, timeout_us: Option<i64>, select: bool) -> Step {
+    let wake = shared.wake_fd();
+    // Only now: an exit before the descriptor was there has not sent anything to it.
+    if EXIT.load(Ordering::SeqCst) {
+        return Step::Return;
+    }
+    let mut timeout_us = match wake {
+        Some(_) => timeout_us,
+        None => Some(timeout_us.map_or(UNWAKEABLE_US, |timeout| timeout.min(UNWAKEABLE_US))),
+    };
+    let Parts { events, waiter, .. } = shared.parts();
+    events.fill(now, wake, &mut ItselfOnly, &mut waiter.set);
+    waiter.waiting = true;
+    let target = if select {
+        if waiter.select.load(&mut waiter.set, is_open) {
+            timeout_us = Some(0);
+        }
+        let (sets, limit) = waiter.select.arrays();
+        Target::Select { sets, limit }
+    } else {
+        let fds = waiter.set.fds_mut();
+        Target::Poll {
+            count: fds.len(),
+            fds: fds.as_mut_ptr(),
+        }
+    };
+    Step::Wait(Wait {
+        target,
+        timeout_us,
+        serial: waiter.set.serial(),
+    })
+}
+
+/// Hands the results of a wait to the engine.
+fn finish(shared: &mut Shared, run: &mut Run, request: Wait, waited: Waited) {
+    let Parts {
+        events,
+        wake,
+        waiter,
+    } = shared.parts();
+    waiter.waiting = false;
+    let select = matches!(request.target, Target::Select { .. });
+    let outcome = if waiter.set.serial() != request.serial {
+        Outcome::Overtaken
+    } else if waited.result >= 0 {
+        if select {
+            waiter.select.store(&mut waiter.set);
+        }
+        // Select does not count those that were found closed before it began.
+        if waiter.set.fds().iter().any(|element| element.revents != 0) {
+            Outcome::Ready
+        } else {
+            Outcome::TimedOut
+        }
+    } else {
+        match waited.errno {
+            libc::EINTR => Outcome::Interrupted,
+            libc::EINVAL if !select => Outcome::Refused,
+            // Closed by another thread after `load` had looked.
+            libc::EBADF if select => Outcome::Overtaken,
+            _ => {
+                std::thread::sleep(FAILED_WAIT);
+                Outcome::Interrupted
+            }
+        }
+    };
+    // An exit leaves the byte where it is, for the loops of other threads.
+    if outcome == Outcome::Ready && waiter.set.wake_revents() != 0 && !EXIT.load(Ordering::SeqCst) {
+        wake.drain();
+    }
+    events.polled(run, clock::monotonic().to_micros(), &waiter.set, outcome);
+}
+
+fn is_open(fd: i32) -> bool {
+    // SAFETY: asks for the flags of a number, open or not; no memory is involved.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
+}

@@ -1,0 +1,267 @@
+//! The one event loop state of the process, and its lock.
+//!
+//! The lock is held for short steps only: never while user code runs, never while a loop waits,
+//! and never by a frame through which a thread may be cancelled or a program may jump.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
+use std::hash::{Hash, Hasher};
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use spread_client::events::{Events, PollSet, SelectSet};
+
+use super::cancel;
+use super::wake::Wake;
+
+/// `void f(int code, void *data)`.
+pub(super) type TimerFn = unsafe extern "C-unwind" fn(c_int, *mut c_void);
+/// `void f(int fd, int code, void *data)`.
+pub(super) type FdFn = unsafe extern "C-unwind" fn(c_int, c_int, *mut c_void);
+
+/// What identifies a timer, and all that is needed to call it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimerCall {
+    /// Null is accepted, as classic; there is nothing to call then.
+    pub(super) function: Option<TimerFn>,
+    pub(super) code: c_int,
+    pub(super) data: Data,
+}
+
+impl TimerCall {
+    /// The triple that names the timer. The function comes from C, where its address is its
+    /// identity.
+    fn key(&self) -> (usize, c_int, Data) {
+        let address = self.function.map_or(0, |function| function as usize);
+        (address, self.code, self.data)
+    }
+}
+
+impl PartialEq for TimerCall {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for TimerCall {}
+
+impl Hash for TimerCall {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+/// All that is needed to call back for a descriptor, but its number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FdCall {
+    pub(super) function: FdFn,
+    pub(super) code: c_int,
+    pub(super) data: Data,
+}
+
+/// A pointer of the program, kept as a number: the library never looks behind it, and only hands
+/// it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Data(usize);
+
+impl Data {
+    pub(super) fn of(pointer: *mut c_void) -> Self {
+        Self(pointer.expose_provenance())
+    }
+
+    pub(super) fn pointer(self) -> *mut c_void {
+        std::ptr::with_exposed_provenance_mut(self.0)
+    }
+}
+
+/// What one thread needs for its waits. Only that thread touches the sets, so they may be in the
+/// hands of the kernel while the lock is not held. A wait that is never finished (the thread was
+/// cancelled, a signal handler jumped out) leaves nothing to clean up: the thread's next wait uses
+/// the same sets, and its end drops them.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    thread: u64,
+    pub(super) set: PollSet,
+    pub(super) select: SelectSet,
+    /// It waits, or has not told yet that it does not any more: wake it up after a change.
+    pub(super) waiting: bool,
+}
+
+/// Everything that the loops of this process share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) events: Events<TimerCall, FdCall>,
+    wake: Wake,
+    waiters: Vec<Waiter>,
+    /// The process whose threads `waiters` are.
+    process: u32,
+}
+
+/// What a thread needs from [`Shared`] for one wait.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    pub(super) events: &'a mut Events<TimerCall, FdCall>,
+    pub(super) wake: &'a mut Wake,
+    pub(super) waiter: &'a mut Waiter,
+}
+
+impl Shared {
+    const fn new() -> Self {
+        Self {
+            events: Events::new(),
+            wake: Wake::new(),
+            waiters: Vec::new(),
+            process: 0,
+        }
+    }
+
+    /// With the sets of the calling thread.
+    pub(super) fn parts(&mut self) -> Parts<'_> {
+        let thread = this_thread();
+        let found = self.waiters.iter().position(|w| w.thread == thread);
+        let at = found.unwrap_or_else(|| {
+            self.waiters.push(Waiter {
+                thread,
+                set: PollSet::new(),
+                select: SelectSet::new(),
+                waiting: false,
+            });
+            self.waiters.len() - 1
+        });
+        Parts {
+            events: &mut self.events,
+            wake: &mut self.wake,
+            waiter: &mut self.waiters[at],
+        }
+    }
+
+    /// The descriptor that wakes this process's loops, if it can have one.
+    pub(super) fn wake_fd(&mut self) -> Option<RawFd> {
+        let process = std::process::id();
+        if self.process != process {
+            // A fork has not taken the other threads along.
+            let thread = this_thread();
+            self.waiters.retain(|waiter| waiter.thread == thread);
+            self.process = process;
+        }
+        self.wake.ensure(process)
+    }
+
+    /// Makes the waiting loops look at what has changed.
+    pub(super) fn rouse(&mut self) {
+        if self.waiters.iter().any(|waiter| waiter.waiting) {
+            self.wake.notify();
+        }
+    }
+}
+
+static SHARED: Mutex<Shared> = Mutex::new(Shared::new());
+
+thread_local! {
+    /// Number of this thread, 0 until it has one. Without a destructor, so that it can be asked
+    /// for at any time, also while the thread ends.
+    static THREAD: Cell<u64> = const { Cell::new(0) };
+    static AT_END: AtEnd = const { AtEnd };
+    /// This thread is between `lock` and the end of the guard.
+    static LOCKED: Cell<bool> = const { Cell::new(false) };
+    /// The lock, held across a fork.
+    static FORKING: RefCell<Option<Guard>> = const { RefCell::new(None) };
+}
+
+/// Drops the sets of a thread that ends.
+struct AtEnd;
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        let thread = THREAD.get();
+        caught((), || {
+            with(|shared| shared.waiters.retain(|waiter| waiter.thread != thread));
+        });
+    }
+}
+
+fn this_thread() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    if THREAD.get() == 0 {
+        THREAD.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        // Registers the destructor. Where it is too late for that (a destructor of the program
+        // runs a loop), the sets stay until the process ends.
+        let _ = AT_END.try_with(|_| ());
+    }
+    THREAD.get()
+}
+
+struct Guard {
+    shared: MutexGuard<'static, Shared>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        LOCKED.set(false);
+    }
+}
+
+fn lock() -> Guard {
+    // A poisoned lock means a bug of ours in some other step; the state is a set of independent
+    // entries, so what the others have put in is still worth serving.
+    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    LOCKED.set(true);
+    Guard { shared }
+}
+
+/// Runs one step under the lock. The step must not call user code, wait, or take this lock.
+pub(super) fn with<R>(step: impl FnOnce(&mut Shared) -> R) -> R {
+    hold_across_forks();
+    step(&mut lock().shared)
+}
+
+/// Runs a step that must not unwind into its caller; `bug` is the answer if it panics.
+pub(super) fn caught<R: Copy>(bug: R, step: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(step)).unwrap_or(bug)
+}
+
+/// A whole entry point that does not block: one step under the lock, uncancelled.
+pub(super) fn entry<R: Copy>(bug: R, step: impl FnOnce(&mut Shared) -> R) -> R {
+    let caller = cancel::disable();
+    let result = caught(bug, || with(step));
+    cancel::restore(caller);
+    result
+}
+
+/// Registers, once, that a fork waits for the lock: the child would find it held for ever by a
+/// thread that it does not have.
+///
+/// Handlers run before a fork in the reverse order of registration. Whoever takes another lock of
+/// this library in a handler, and takes it in [`FdSources`](spread_client::events::FdSources) too,
+/// must register first, so that this one is the outer lock in both places.
+fn hold_across_forks() {
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !REGISTERED.load(Ordering::Relaxed) && !REGISTERED.swap(true, Ordering::Relaxed) {
+        // SAFETY: the three functions live as long as the process, since the library is never
+        // unloaded. Without memory for them forks are as they would be without handlers.
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
+    }
+}
+
+extern "C" fn before_fork() {
+    // A signal handler that forks in the middle of a step: both processes come back to the step,
+    // which lets go of the lock.
+    if LOCKED.get() {
+        return;
+    }
+    let _ = FORKING.try_with(|forking| {
+        if let Ok(mut forking) = forking.try_borrow_mut() {
+            *forking = Some(lock());
+        }
+    });
+}
+
+extern "C" fn after_fork() {
+    let _ = FORKING.try_with(|forking| {
+        if let Ok(mut forking) = forking.try_borrow_mut() {
+            *forking = None;
+        }
+    });
+}

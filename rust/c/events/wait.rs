@@ -1,0 +1,100 @@
+//! The system calls in which a loop waits, with the caller's cancellation state.
+//!
+//! They are cancellation points, so they may unwind. They are declared here, and only functions
+//! are used of which no other crate in the library makes a declaration: the `libc` crate says that
+//! its functions do not unwind, the standard library declares `poll` so, and the linker's
+//! optimiser believes the strictest declaration of a symbol. Nothing in this file owns anything.
+
+use std::ffi::{c_int, c_ulong, c_void};
+use std::ptr;
+
+use super::wake::errno;
+
+unsafe extern "C-unwind" {
+    fn ppoll(
+        fds: *mut libc::pollfd,
+        count: libc::nfds_t,
+        timeout: *const libc::timespec,
+        mask: *const c_void,
+    ) -> c_int;
+    fn pselect(
+        limit: c_int,
+        read: *mut c_ulong,
+        write: *mut c_ulong,
+        except: *mut c_ulong,
+        timeout: *const libc::timespec,
+        mask: *const c_void,
+    ) -> c_int;
+}
+
+/// Microseconds in a second.
+const MICROS: i64 = 1_000_000;
+
+/// What to wait for. The pointers lead into sets that only this thread touches.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target {
+    Poll {
+        fds: *mut libc::pollfd,
+        count: usize,
+    },
+    Select {
+        sets: [*mut c_ulong; 3],
+        limit: c_int,
+    },
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waited {
+    /// As the system call has returned it.
+    pub(super) result: c_int,
+    /// If `result` is negative.
+    pub(super) errno: c_int,
+}
+
+/// The timeout of a system call; `None` waits for ever. Negative times are none at all.
+fn timespec(timeout_us: i64) -> libc::timespec {
+    let timeout_us = timeout_us.max(0);
+    libc::timespec {
+        tv_sec: timeout_us / MICROS,
+        tv_nsec: timeout_us % MICROS * 1_000,
+    }
+}
+
+/// Waits.
+///
+/// # Safety
+/// The pointers of `target` are valid for the arrays they were taken from, and nothing else uses
+/// these until the call has ended in whatever way.
+pub(super) unsafe fn wait(target: Target, timeout_us: Option<i64>) -> Waited {
+    let spec = timespec(timeout_us.unwrap_or(0));
+    let timeout = if timeout_us.is_some() {
+        ptr::from_ref(&spec)
+    } else {
+        ptr::null()
+    };
+    let result = match target {
+        Target::Poll { fds, count } => {
+            // SAFETY: as promised by the caller; `timeout` is null or valid, the mask is null.
+            unsafe { ppoll(fds, count as libc::nfds_t, timeout, ptr::null()) }
+        }
+        Target::Select {
+            sets: [r, w, e],
+            limit,
+        } => {
+            // SAFETY: as promised by the caller; `timeout` is null or valid, the mask is null.
+            unsafe { pselect(limit, r, w, e, timeout, ptr::null()) }
+        }
+    };
+    Waited {
+        result,
+        errno: if result < 0 { errno::get() } else { 0 },
+    }
+}
+
+/// Sleeps, or until a signal comes.
+pub(super) fn sleep(timeout_us: i64) {
+    let spec = timespec(timeout_us);
+    // SAFETY: no descriptors, a valid timeout and no mask.
+    unsafe { ppoll(ptr::null_mut(), 0, ptr::from_ref(&spec), ptr::null()) };
+}

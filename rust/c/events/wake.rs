@@ -1,0 +1,238 @@
+//! The wake descriptor: what makes a waiting loop look again.
+//!
+//! A pair of connected sockets, made on first use and again in a forked child: shared between
+//! processes, each would eat the other's wake-ups. The loop polls one end; a byte sent to the
+//! other wakes it. Sending is what [`notify_async`] may do in a signal handler.
+//!
+//! Programs close descriptors they know nothing of (a daemon closes all numbers when it starts),
+//! and the kernel gives the numbers away again. So nothing is written to, read from or closed
+//! before fstat has told that it is still ours; a socket, unlike an eventfd, can be told apart.
+
+use std::ffi::c_int;
+use std::os::fd::{IntoRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Numbers below belong to the program: `FD_SET` of classic programs ends here.
+const FIRST_PRIVATE_FD: c_int = 1024;
+
+/// The sending end for signal handlers: process id in the upper half, number in the lower; 0 is
+/// none. The identity is stored before it, so whoever sees a number sees no older identity; one
+/// that does not match sends nothing, and the loop, which looks at the exit flag after publishing
+/// its descriptor and before it waits, misses nothing.
+static SENDER: AtomicU64 = AtomicU64::new(0);
+static SENDER_DEVICE: AtomicU64 = AtomicU64::new(0);
+static SENDER_INODE: AtomicU64 = AtomicU64::new(0);
+
+/// What tells one open socket from another file with the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+/// One end of the pair.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    fd: RawFd,
+    identity: Identity,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    process: u32,
+    receiver: End,
+    sender: End,
+}
+
+/// The wake descriptor of this process.
+#[derive(Debug)]
+pub(super) struct Wake {
+    pair: Option<Pair>,
+    /// A byte is on its way that no loop has taken yet.
+    pending: bool,
+}
+
+impl Wake {
+    pub(super) const fn new() -> Self {
+        Self {
+            pair: None,
+            pending: false,
+        }
+    }
+
+    /// The descriptor to poll; makes it if this process has none. `None`: no descriptors are left.
+    pub(super) fn ensure(&mut self, process: u32) -> Option<RawFd> {
+        if let Some(pair) = self.pair {
+            if pair.process == process {
+                return Some(pair.receiver.fd);
+            }
+            // The parent's: close this process's copy.
+            self.close();
+        }
+        let (receiver, sender) = make_pair()?;
+        SENDER_DEVICE.store(sender.identity.device, Ordering::SeqCst);
+        SENDER_INODE.store(sender.identity.inode, Ordering::SeqCst);
+        SENDER.store(pack(process, sender.fd), Ordering::SeqCst);
+        self.pair = Some(Pair {
+            process,
+            receiver,
+            sender,
+        });
+        Some(receiver.fd)
+    }
+
+    /// Wakes the loops that wait, unless they are being woken already.
+    pub(super) fn notify(&mut self) {
+        if let Some(pair) = self.pair
+            && !self.pending
+        {
+            self.pending = pair.sender.is_ours() && send_byte(pair.sender.fd);
+        }
+    }
+
+    /// Takes the bytes out, after poll has reported something. If the number is not ours any more
+    /// the next [`ensure`](Self::ensure) makes a new one.
+    pub(super) fn drain(&mut self) {
+        self.pending = false;
+        let Some(pair) = self.pair else {
+            return;
+        };
+        if !pair.receiver.is_ours() || !pair.sender.is_ours() {
+            self.close();
+            return;
+        }
+        let mut bytes = [0_u8; 64];
+        loop {
+            let room = bytes.len();
+            // SAFETY: `bytes` is valid for `room` bytes; the socket is ours and non-blocking.
+            let taken = unsafe { libc::recv(pair.receiver.fd, bytes.as_mut_ptr().cast(), room, 0) };
+            if usize::try_from(taken) != Ok(room) {
+                return;
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        SENDER.store(0, Ordering::SeqCst);
+        self.pending = false;
+        if let Some(pair) = self.pair.take() {
+            for end in [pair.receiver, pair.sender] {
+                if end.is_ours() {
+                    close_fd(end.fd);
+                }
+            }
+        }
+    }
+}
+
+impl End {
+    fn is_ours(&self) -> bool {
+        identify(self.fd) == Some(self.identity)
+    }
+}
+
+/// Wakes the loops that wait. Async-signal-safe; errno is kept.
+pub(super) fn notify_async() {
+    let sender = SENDER.load(Ordering::SeqCst);
+    if sender == 0 {
+        return;
+    }
+    let saved = errno::get();
+    if let Some(fd) = unpack(sender, std::process::id()) {
+        let published = Identity {
+            device: SENDER_DEVICE.load(Ordering::SeqCst),
+            inode: SENDER_INODE.load(Ordering::SeqCst),
+        };
+        if identify(fd) == Some(published) {
+            send_byte(fd);
+        }
+    }
+    errno::set(saved);
+}
+
+fn pack(process: u32, fd: RawFd) -> u64 {
+    u64::from(process) << 32 | u64::from(fd.unsigned_abs())
+}
+
+/// The number, if it was published by this process.
+fn unpack(sender: u64, process: u32) -> Option<RawFd> {
+    if sender >> 32 != u64::from(process) {
+        return None;
+    }
+    RawFd::try_from(sender & u64::from(u32::MAX)).ok()
+}
+
+fn make_pair() -> Option<(End, End)> {
+    let (receiver, sender) = UnixStream::pair().ok()?;
+    receiver.set_nonblocking(true).ok()?;
+    sender.set_nonblocking(true).ok()?;
+    let ends = [receiver, sender].map(|end| {
+        let fd = move_out_of_the_way(end.into_raw_fd());
+        identify(fd).map(|identity| End { fd, identity })
+    });
+    let [Some(receiver), Some(sender)] = ends else {
+        return None;
+    };
+    Some((receiver, sender))
+}
+
+/// Moves a descriptor to a number that classic programs do not expect to be theirs, where the
+/// limit allows.
+fn move_out_of_the_way(fd: RawFd) -> RawFd {
+    // SAFETY: duplicates a descriptor of ours; no memory is involved.
+    let moved = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, FIRST_PRIVATE_FD) };
+    if moved < 0 {
+        return fd;
+    }
+    close_fd(fd);
+    moved
+}
+
+fn close_fd(fd: RawFd) {
+    // SAFETY: the caller has made sure that the number is ours, and forgets it.
+    unsafe { libc::close(fd) };
+}
+
+fn identify(fd: RawFd) -> Option<Identity> {
+    let mut status = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `status` is valid for the write.
+    if unsafe { libc::fstat(fd, status.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: fstat has succeeded, so it has filled the struct.
+    let status = unsafe { status.assume_init() };
+    Some(Identity {
+        device: status.st_dev,
+        inode: status.st_ino,
+    })
+}
+
+/// Sends one byte; tells whether one is there now (a full socket holds some as well).
+fn send_byte(fd: RawFd) -> bool {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: one byte of a constant; the socket is ours and does not block or raise a signal.
+    let sent = unsafe { libc::send(fd, ptr::from_ref(&1_u8).cast(), 1, flags) };
+    sent == 1 || errno::get() == libc::EAGAIN
+}
+
+/// errno of this thread, without the detour over an `io::Error`: readable in a frame that owns
+/// nothing, writable by a signal handler.
+pub(super) mod errno {
+    use std::ffi::c_int;
+
+    pub(in super::super) fn get() -> c_int {
+        // SAFETY: no precondition.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: points to errno of this thread.
+        unsafe { *errno }
+    }
+
+    pub(in super::super) fn set(value: c_int) {
+        // SAFETY: no precondition.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: points to errno of this thread.
+        unsafe { *errno = value };
+    }
+}
