@@ -330,14 +330,10 @@ impl<'r, 'm> Receive<'r, 'm> {
         if !reader::before_wait(session, rx) {
             return Fill::Ended;
         }
+        // No byte more than the header: a message that is then refused must stay in the socket.
         let before = rx.inbox.len();
-        let start = if rx.inbox.only_head() && before < HEADER_LEN {
-            before
-        } else {
-            0
-        };
-        self.pending = Pending::Header(start);
-        self.call = BlockingCall::recv(session.link_fd(), &session.landing, start);
+        self.pending = Pending::Header(before);
+        self.call = BlockingCall::recv(session.link_fd(), &session.landing, before);
         Fill::Wait
     }
 
