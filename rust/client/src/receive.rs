@@ -614,11 +614,9 @@ impl<'r, 'm> Receive<'r, 'm> {
             return;
         }
         came -= layout.groups;
-        let named = self.take_groups(session, rx, header, layout);
+        // The index of the own name is told of whole messages only.
+        self.take_groups(session, rx, header, layout);
         let cut = i64::from(header.num_groups) > self.group_room();
-        if service::is_regular_membership(header.kind) && !cut && named.is_some() {
-            self.out.mess_type = named;
-        }
         self.out.num_groups = Some(if cut {
             -header.num_groups
         } else {
