@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
-use spread_testd::{Network, Timing};
+use clap::{Args as ClapArgs, ValueEnum};
+use spread_testd::{Control, ControlSocket, Network, ReferenceFaults, Timing};
 
 /// Options of the command.
 #[derive(Debug, ClapArgs)]
@@ -30,15 +30,34 @@ pub(crate) struct Args {
     /// Sessions per daemon
     #[arg(long, default_value_t = 997)]
     max_sessions: usize,
-    /// Take as long as real daemons to notice that others have died or come back
+    /// Take as long as real daemons to notice that others have died or come back: on one segment
+    /// (lan) or on several (wan)
+    #[arg(long, value_name = "lan|wan", num_args = 0..=1, default_missing_value = "lan")]
+    realistic: Option<Realistic>,
+    /// Have the defects of Spread 5.0.1: lose messages to more than 43 groups, abort on large
+    /// messages and groups
     #[arg(long)]
-    realistic: bool,
+    reference_faults: bool,
+    /// Let RELIABLE messages overtake at the sender's own daemon
+    #[arg(long)]
+    reliable_overtakes: bool,
+    /// Take commands at this socket address (127.0.0.1:21000, port 0 is any) or new unix socket (a
+    /// path with a slash); the command "help" lists them
+    #[arg(long, value_name = "ADDRESS|PATH")]
+    control: Option<String>,
     /// Write one line per event to this file, or to standard error if it is "-"
     #[arg(long)]
     log: Option<PathBuf>,
     /// Log every message, too
     #[arg(long, requires = "log")]
     log_messages: bool,
+}
+
+/// Whose timing.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Realistic {
+    Lan,
+    Wan,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -51,9 +70,16 @@ pub(crate) fn run(args: Args) -> Result<(), Box<dyn Error>> {
         .bind(args.bind)
         .unix(!args.no_unix)
         .max_session_messages(args.max_session_messages)
-        .max_sessions(args.max_sessions);
-    if args.realistic {
-        builder = builder.timing(Timing::LAN);
+        .max_sessions(args.max_sessions)
+        .reliable_overtakes(args.reliable_overtakes);
+    if let Some(realistic) = args.realistic {
+        builder = builder.timing(match realistic {
+            Realistic::Lan => Timing::LAN,
+            Realistic::Wan => Timing::WAN,
+        });
+    }
+    if args.reference_faults {
+        builder = builder.reference_faults(ReferenceFaults::ALL);
     }
     if let Some(path) = args.log {
         let out: Box<dyn Write + Send> = if path.as_os_str() == "-" {
@@ -68,13 +94,40 @@ pub(crate) fn run(args: Args) -> Result<(), Box<dyn Error>> {
         };
     }
     let network = builder.start()?;
-    announce(&network)?;
+    let control = args
+        .control
+        .map(|place| control_socket(&network, &place))
+        .transpose()?;
+    announce(&network, control.as_ref())?;
     signals.wait();
     Ok(())
 }
 
-/// Where the daemons are, then `ready`.
-fn announce(network: &Network) -> io::Result<()> {
+fn control_socket(network: &Network, place: &str) -> Result<ControlSocket, Box<dyn Error>> {
+    let control = network.control();
+    let socket = if place.contains('/') {
+        unix_control_socket(control, place)
+    } else {
+        let addr = place
+            .parse()
+            .map_err(|_| format!("--control {place}: neither a socket address nor a path"))?;
+        ControlSocket::tcp(control, addr)
+    };
+    socket.map_err(|error| format!("--control {place}: {error}").into())
+}
+
+#[cfg(unix)]
+fn unix_control_socket(control: Control, path: &str) -> io::Result<ControlSocket> {
+    ControlSocket::unix(control, path.as_ref())
+}
+
+#[cfg(not(unix))]
+fn unix_control_socket(_: Control, _: &str) -> io::Result<ControlSocket> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Where the daemons and the control socket are, then `ready`.
+fn announce(network: &Network, control: Option<&ControlSocket>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for daemon in network.daemons() {
         write!(out, "{} {}", daemon.name(), daemon.spread_name())?;
@@ -82,6 +135,12 @@ fn announce(network: &Network) -> io::Result<()> {
             write!(out, " {}", path.display())?;
         }
         writeln!(out)?;
+    }
+    if let Some(addr) = control.and_then(ControlSocket::addr) {
+        writeln!(out, "control {addr}")?;
+    }
+    if let Some(path) = control.and_then(ControlSocket::path) {
+        writeln!(out, "control {}", path.display())?;
     }
     writeln!(out, "ready")?;
     out.flush()

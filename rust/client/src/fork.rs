@@ -27,7 +27,7 @@ struct Prepared {
     pipe: Option<(OwnedFd, OwnedFd)>,
     sessions: Vec<SessionLocks>,
     reader: reader::ForkLock,
-    _claims: Claims,
+    claims: Claims,
     _slots: Vec<Slot>,
 }
 
@@ -92,7 +92,7 @@ extern "C" fn prepare() {
             pipe,
             sessions,
             reader,
-            _claims: claims,
+            claims,
             _slots: slots,
         });
     });
@@ -129,6 +129,8 @@ extern "C" fn child() {
         }
     }
     prepared.reader.forget_in_child();
+    // The free places of the shared pages are the parent's to use.
+    prepared.claims.clear();
     let pipe = prepared.pipe.take();
     drop(prepared);
     if let Some((read, write)) = pipe {

@@ -14,7 +14,7 @@ use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::receive::Progress;
-use crate::session::{Session, Tx};
+use crate::session::{Kind, Session, Tx};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
 
@@ -291,6 +291,15 @@ impl<'a> Send<'a> {
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
     fn advance(&mut self, session: &Session) -> Result<bool, Error> {
         if session.ended.load(Ordering::Acquire) && self.sent == 0 {
+            session.fail();
+            return Err(Error::ConnectionClosed);
+        }
+        // On a link of its own the kernel does not tell that the program has closed the mailbox.
+        if self.sent == 0
+            && matches!(session.kind, Kind::Stable { .. })
+            && self.what != What::Kill
+            && !session.mailbox.is_ours()
+        {
             session.fail();
             return Err(Error::ConnectionClosed);
         }

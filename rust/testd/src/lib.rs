@@ -17,14 +17,28 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod auth;
+mod builder;
 mod config;
+mod control;
+mod control_socket;
 mod core;
 mod daemons;
+mod error;
 mod event;
+mod fault;
 mod network;
+mod script;
 mod shell;
 
+pub use auth::{AuthMethod, CHALLENGE_LEN};
+pub use builder::Builder;
 pub use config::{ReferenceFaults, Timing};
+pub use control::Control;
+pub use control_socket::ControlSocket;
 pub use daemons::MAX_DAEMONS;
+pub use error::Error;
 pub use event::{Cause, Ending, Event};
-pub use network::{Builder, Control, Daemon, Error, Network};
+pub use fault::{CloseHow, SessionInfo, StreamFault};
+pub use network::{Daemon, Network};
+pub use script::COMMANDS;

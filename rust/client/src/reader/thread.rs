@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Request, Shared, TICK, lock};
 use crate::fork;
+use crate::inbox::Inbox;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
 use crate::sys::fd;
@@ -75,6 +76,10 @@ pub(super) fn run(shared: &Shared) {
 fn mailbox_closed(session: &Session) {
     let mut rx = session.rx();
     session.shut_down();
+    if !session.mailbox.is_ours() {
+        // Closed: the classic library has no descriptor to receive from any more.
+        rx.inbox = Inbox::default();
+    }
     session.end(&mut rx);
     session.settle_token(&mut rx);
 }

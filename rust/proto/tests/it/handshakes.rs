@@ -483,8 +483,7 @@ fn reports_that_do_not_belong_to_the_step_change_nothing() {
 
 #[test]
 fn methods_that_cannot_be_named_fail_as_authentication() {
-    let unusable: [&[&[u8]]; 4] = [
-        &[],
+    let unusable: [&[&[u8]]; 3] = [
         &[b""],
         &[&[b'M'; 30]],
         &[b"NULL", b"NULL", b"NULL", b"NULL"],
@@ -505,6 +504,25 @@ fn methods_that_cannot_be_named_fail_as_authentication() {
         );
         assert_eq!((outcome.ret, outcome.sent.len()), (-9, 5), "{methods:?}");
     }
+}
+
+/// Observed with the classic library: whether an empty choice will do is for the daemon to say.
+#[test]
+fn no_method_makes_an_empty_choice() {
+    let request = ConnectRequest {
+        version: [5, 0, 1],
+        membership: false,
+        priority: false,
+        private_name: Vec::new(),
+    };
+    let outcome = connect(
+        ClientHandshake::new(request, &[]),
+        b"\x05NULL \x01\x05\x00\x01\x00",
+        90,
+        true,
+    );
+    assert_eq!(outcome.ret, 1);
+    assert_eq!(outcome.sent[5..], [0; 90]);
 }
 
 #[test]

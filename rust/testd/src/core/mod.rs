@@ -10,6 +10,7 @@
 //! it. While a ring is broken, requests are *held* at the daemon that has them.
 
 mod change;
+mod deliver;
 mod groups;
 mod order;
 mod reach;
@@ -138,7 +139,10 @@ impl Core {
             .enumerate()
             .map(|(index, name)| Daemon {
                 name: Name::new(name.as_bytes()),
-                id: daemon_id(index, name.as_bytes()),
+                id: match config.ids.get(index) {
+                    Some(id) => *id,
+                    None => daemon_id(index, name.as_bytes()),
+                },
                 health: Health::Dead,
                 side: 0,
                 ring: 0,
@@ -237,6 +241,29 @@ impl Core {
         let session = self.sessions.get_mut(session)?;
         session.phase = Phase::Open;
         Some((session.group, session.membership))
+    }
+
+    /// A session by its private group, ghosts and those in the handshake included.
+    pub(crate) fn find(&self, group: &Name) -> Option<(SessionId, Option<Link>)> {
+        self.sessions
+            .iter()
+            .find(|(_, session)| session.group == *group && session.phase != Phase::Gone)
+            .map(|(id, session)| (id, session.link))
+    }
+
+    /// All sessions whose end has not been seen.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions
+            .iter()
+            .map(|(_, session)| session)
+            .filter(|session| session.phase != Phase::Gone)
+    }
+
+    /// Takes the connection away from a session, which becomes a ghost.
+    pub(crate) fn detach(&mut self, session: SessionId) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.link = None;
+        }
     }
 
     /// The session's connection has ended, or has to: its end goes its way through the order. The

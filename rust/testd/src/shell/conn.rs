@@ -1,11 +1,13 @@
 //! The state of one connection.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use spread_proto::ClientVersion;
 
 use super::outbox::Outbox;
 use super::stream::Stream;
+use crate::auth::{AuthMethod, CHALLENGE_LEN};
 use crate::core::SessionId;
 
 /// How far a connection is.
@@ -18,6 +20,15 @@ pub(super) enum Stage {
     },
     /// The choice of methods is awaited, without limit.
     Choice { version: ClientVersion },
+    /// Methods are run, the first of which awaits an answer.
+    Methods {
+        version: ClientVersion,
+        /// Challenges whose answers are to come, in order.
+        left: VecDeque<AuthMethod>,
+        answer: [u8; CHALLENGE_LEN],
+    },
+    /// Accepted and never answered, on command.
+    Silent,
     /// The session is open.
     Open,
 }
@@ -28,6 +39,8 @@ pub(super) struct Conn {
     pub(super) stream: Stream,
     pub(super) peer: String,
     pub(super) stage: Stage,
+    /// The code that it gets in any case, on command.
+    pub(super) refuse_with: Option<i8>,
     pub(super) session: Option<SessionId>,
     /// Read and not used up: less than one frame, unless `unparsed`.
     pub(super) partial: Vec<u8>,
@@ -57,6 +70,7 @@ impl Conn {
             stream,
             peer,
             stage,
+            refuse_with: None,
             session: None,
             partial: Vec::new(),
             unparsed: false,

@@ -1,15 +1,20 @@
 //! Accepting connections, and the handshake.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
+use spread_proto::limits::AUTH_CHOICE_LEN;
 use spread_proto::{
-    ConnectRefusal, choose_methods, encode_accept, encode_auth_list, parse_connect, reject,
+    ClientVersion, ConnectRefusal, choose_methods, encode_accept, encode_auth_list, parse_connect,
+    reject,
 };
 
-use super::conn::{Conn, Stage};
+use super::conn::Conn;
+pub(super) use super::conn::Stage;
 use super::place::Kind;
 use super::{Progress, Shell};
+use crate::auth::{self, AuthMethod};
 use crate::core::{Health, Link};
 use crate::event::Event;
 
@@ -55,8 +60,14 @@ impl Shell {
             self.refuse(link, Some(reject::QUOTA));
             return;
         }
-        self.greeted.push(link);
-        self.desks[daemon].greeting = Some(link);
+        if !self.surprise(daemon, link) {
+            return;
+        }
+        let waits = |conn: &Conn| matches!(conn.stage, Stage::Connect { .. });
+        if self.io.get(link).is_some_and(waits) {
+            self.greeted.push(link);
+            self.desks[daemon].greeting = Some(link);
+        }
         // It may have come with the connection.
         self.enqueue(link);
     }
@@ -140,6 +151,9 @@ impl Shell {
         let Some(conn) = self.io.get_mut(link) else {
             return Progress::Gone;
         };
+        if matches!(conn.stage, Stage::Silent) {
+            return self.listen_silently(link);
+        }
         let mut bytes = std::mem::take(&mut conn.partial);
         let mut buffer = [0; 4096];
         match conn.stream.read(&mut buffer) {
@@ -165,7 +179,8 @@ impl Shell {
         match conn.stage {
             Stage::Connect { .. } => self.take_connect(link, bytes),
             Stage::Choice { .. } => self.take_choice(link, bytes),
-            Stage::Open => Progress::More,
+            Stage::Methods { .. } => self.take_answer(link, bytes),
+            Stage::Silent | Stage::Open => Progress::More,
         }
     }
 
@@ -187,6 +202,11 @@ impl Shell {
         bytes.drain(..message.consumed);
         conn.partial = bytes;
         let daemon = conn.daemon;
+        if let Some(code) = conn.refuse_with
+            && (code != reject::AUTH || !message.version.has_auth_step())
+        {
+            return self.refused(link, Some(code));
+        }
         let reserved = self.core.reserve(
             daemon,
             &message.private_name,
@@ -218,21 +238,86 @@ impl Shell {
     }
 
     fn take_choice(&mut self, link: Link, mut bytes: Vec<u8>) -> Progress {
-        let allowed = self.options.method_names();
-        match choose_methods(&bytes, &allowed) {
-            Ok(_) => {}
+        let chosen = match choose_methods(&bytes, &self.options.method_names()) {
+            Ok(chosen) => chosen,
             Err(ConnectRefusal::NeedMore) => return Progress::Drained,
             Err(ConnectRefusal::CloseSilently) => return self.refused(link, None),
             Err(ConnectRefusal::Reject(code)) => return self.refused(link, Some(code)),
-        }
+        };
         let Some(conn) = self.io.get_mut(link) else {
             return Progress::Gone;
         };
-        bytes.drain(..spread_proto::limits::AUTH_CHOICE_LEN);
+        bytes.drain(..AUTH_CHOICE_LEN);
         conn.partial = bytes;
-        match conn.stage {
-            Stage::Choice { version } => self.admit(link, version),
-            _ => Progress::Gone,
+        if let Some(code) = conn.refuse_with {
+            return self.refused(link, Some(code));
+        }
+        let Stage::Choice { version } = conn.stage else {
+            return Progress::Gone;
+        };
+        let peer = conn.stream.peer_ip();
+        let methods = self.options.methods_to_run(&chosen);
+        let mut challenges = VecDeque::new();
+        for method in methods {
+            match method {
+                AuthMethod::Null => {}
+                AuthMethod::Ip(allowed) => {
+                    if !peer.is_some_and(|peer| allowed.contains(&peer)) {
+                        return self.refused(link, Some(reject::AUTH));
+                    }
+                }
+                challenge @ AuthMethod::Challenge { .. } => challenges.push_back(challenge),
+            }
+        }
+        self.next_challenge(link, version, challenges)
+    }
+
+    /// Sends the first of these challenges, or lets the client in if none is left.
+    fn next_challenge(
+        &mut self,
+        link: Link,
+        version: ClientVersion,
+        mut left: VecDeque<AuthMethod>,
+    ) -> Progress {
+        let Some(AuthMethod::Challenge { secret, .. }) = left.pop_front() else {
+            return self.admit(link, version);
+        };
+        let (challenge, answer) = auth::challenge(&secret);
+        self.io.send(link, challenge.to_vec());
+        if let Some(conn) = self.io.get_mut(link) {
+            conn.stage = Stage::Methods {
+                version,
+                left,
+                answer,
+            };
+        }
+        Progress::More
+    }
+
+    fn take_answer(&mut self, link: Link, mut bytes: Vec<u8>) -> Progress {
+        let Some(conn) = self.io.get_mut(link) else {
+            return Progress::Gone;
+        };
+        let Stage::Methods {
+            version,
+            left,
+            answer,
+        } = &mut conn.stage
+        else {
+            return Progress::Gone;
+        };
+        if bytes.len() < answer.len() {
+            conn.partial = bytes;
+            return Progress::More;
+        }
+        let (version, left) = (*version, std::mem::take(left));
+        let right = bytes.starts_with(answer);
+        bytes.drain(..answer.len());
+        conn.partial = bytes;
+        if right {
+            self.next_challenge(link, version, left)
+        } else {
+            self.refused(link, Some(reject::AUTH))
         }
     }
 
@@ -241,7 +326,7 @@ impl Shell {
         Progress::Gone
     }
 
-    fn admit(&mut self, link: Link, version: spread_proto::ClientVersion) -> Progress {
+    fn admit(&mut self, link: Link, version: ClientVersion) -> Progress {
         let Some(conn) = self.io.get_mut(link) else {
             return Progress::Gone;
         };

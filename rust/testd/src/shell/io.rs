@@ -115,7 +115,7 @@ impl Io {
         self.counts[conn.daemon] -= 1;
         if !conn.out.is_blocked() {
             // A failure changes nothing any more.
-            let _ = conn.out.flush(&conn.stream);
+            let _ = conn.out.flush(&conn.stream, self.now);
         }
         conn.stream.deregister(&self.registry);
         conn.out.len()
@@ -123,8 +123,9 @@ impl Io {
 
     /// Bytes of the handshake: not counted as messages.
     pub(super) fn send(&mut self, link: Link, bytes: Vec<u8>) {
+        let now = self.now;
         if let Some(conn) = self.get_mut(link) {
-            conn.out.push(Message::from(bytes));
+            conn.out.push(Message::from(bytes), now);
             self.mark_dirty(link);
         }
     }
@@ -136,6 +137,15 @@ impl Io {
         {
             self.dirty.push(link);
         }
+    }
+
+    /// When a connection whose stream is throttled may go on.
+    pub(super) fn throttle_deadline(&self) -> Option<Duration> {
+        let deadlines = self.blocked.iter().filter_map(|&link| {
+            let out = &self.get(link)?.out;
+            out.throttle()?.deadline(out.len())
+        });
+        deadlines.min()
     }
 
     /// Writes to all connections that have something and are not known to be blocked.
@@ -172,13 +182,14 @@ impl Io {
 
     /// Writes what the kernel takes, unless the daemon is frozen.
     pub(super) fn flush(&mut self, link: Link) {
+        let now = self.now;
         let Some(conn) = self.conns.get_mut(link.0).and_then(Option::as_mut) else {
             return;
         };
         if conn.broken {
             return;
         }
-        if !self.frozen[conn.daemon] && conn.out.flush(&conn.stream).is_err() {
+        if !self.frozen[conn.daemon] && conn.out.flush(&conn.stream, now).is_err() {
             conn.broken = true;
             self.broken.push(link);
             return;
@@ -271,7 +282,7 @@ impl Sink for Io {
             self.close(link);
             return Delivery::Overflow;
         }
-        conn.out.push(message.clone());
+        conn.out.push(message.clone(), self.now);
         let behind = graceful && conn.out.is_blocked() && conn.out.len() > max / 2;
         if !conn.dirty {
             self.mark_dirty(link);

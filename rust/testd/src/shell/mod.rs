@@ -1,12 +1,15 @@
 //! The sockets around the core: one thread, which waits for all of them.
 
 mod conn;
+mod faults;
 mod greet;
 mod io;
 mod log;
 mod outbox;
 mod place;
+mod read;
 mod stream;
+mod throttle;
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -14,28 +17,26 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
-use spread_proto::{Direction, FrameLayout, HEADER_LEN, Header};
 
-use self::conn::{Conn, Stage};
+pub(crate) use self::faults::Caller;
 use self::io::Io;
 pub(crate) use self::log::Log;
+use self::outbox::Outbox;
 use self::place::Kind;
 #[cfg(unix)]
 pub(crate) use self::place::UnixPlace;
 pub(crate) use self::place::{Places, TcpPlace};
+use self::read::{Progress, SCRATCH_BYTES};
+use self::throttle::Throttle;
+use crate::auth::AuthMethod;
 use crate::config::Config;
-use crate::core::{Core, Health, Link, Verdict};
+use crate::core::{Core, Health, Link};
 use crate::event::{Ending, Event};
 
 /// The token of the waker with which other threads announce commands.
 pub(crate) const WAKER: Token = Token(usize::MAX);
 /// Listeners have the tokens from here on, two per daemon; connections those from 0 on.
 const FIRST_LISTENER: usize = usize::MAX / 2;
-
-/// Bytes per read: how much one client may hand over before the next one's turn.
-const READ_BYTES: usize = 64 * 1024;
-/// A whole frame of the largest size, less a byte, may be there before a read.
-const SCRATCH_BYTES: usize = 256 * 1024;
 
 /// How often a real daemon tries again to write to clients whose sockets are full.
 const FLUSH_RETRY: Duration = Duration::from_millis(100);
@@ -50,13 +51,35 @@ pub(crate) struct Options {
     pub(crate) head_of_line: bool,
     /// How long senders wait for a receiver that has fallen behind.
     pub(crate) receiver_grace: Duration,
-    /// Names of the allowed authentication methods.
-    pub(crate) methods: Vec<String>,
+    /// Authentication methods that clients may choose.
+    pub(crate) allowed: Vec<AuthMethod>,
+    /// Authentication methods that are run whatever clients choose.
+    pub(crate) required: Vec<AuthMethod>,
 }
 
 impl Options {
     fn method_names(&self) -> Vec<&[u8]> {
-        self.methods.iter().map(|name| name.as_bytes()).collect()
+        let names = self.allowed.iter().map(AuthMethod::name);
+        names.map(str::as_bytes).collect()
+    }
+
+    /// The chosen methods, in order, and then the required ones that were not chosen.
+    fn methods_to_run(&self, chosen: &[Vec<u8>]) -> Vec<AuthMethod> {
+        let is_chosen = |method: &&AuthMethod| {
+            let name = method.name().as_bytes();
+            chosen.iter().any(|chosen| chosen == name)
+        };
+        let find = |name: &Vec<u8>| {
+            let mut allowed = self.allowed.iter();
+            allowed.find(|method| method.name().as_bytes() == name)
+        };
+        let required = self.required.iter().filter(|method| !is_chosen(method));
+        chosen
+            .iter()
+            .filter_map(find)
+            .chain(required)
+            .cloned()
+            .collect()
     }
 }
 
@@ -70,6 +93,8 @@ struct Desk {
     callers: [bool; 2],
     /// Whose connect message is awaited.
     greeting: Option<Link>,
+    /// What awaits the next callers.
+    next: VecDeque<Caller>,
 }
 
 impl Desk {
@@ -80,19 +105,6 @@ impl Desk {
     fn set_callers(&mut self, kind: Kind, some: bool) {
         self.callers[kind as usize] = some;
     }
-}
-
-/// What a connection's input came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    /// All is read; wait for more.
-    Drained,
-    /// Go on in the next turn.
-    More,
-    /// Its daemon reads nothing now.
-    Paused,
-    /// It is closed.
-    Gone,
 }
 
 /// Runs a network on the thread that owns it.
@@ -137,6 +149,7 @@ impl Shell {
             open: false,
             callers: [false; 2],
             greeting: None,
+            next: VecDeque::new(),
         });
         let mut shell = Self {
             core,
@@ -225,6 +238,7 @@ impl Shell {
             self.core.next_deadline(),
             self.greeting_deadline(),
             self.io.grace_deadline(),
+            self.io.throttle_deadline(),
             retry,
         ];
         let next = deadlines.into_iter().flatten().min()?;
@@ -282,13 +296,16 @@ impl Shell {
         }
         // What was only sequenced, and what was held for a receiver's sake.
         self.core.advance(self.io.now, &mut self.io);
-        if self.io.now >= self.next_retry {
+        let throttled = self.io.throttle_deadline();
+        if self.io.now >= self.next_retry || throttled.is_some_and(|at| at <= self.io.now) {
             self.next_retry = self.io.now + FLUSH_RETRY;
             self.io.flush_blocked();
         }
         self.io.flush_dirty();
         for link in self.io.take_broken() {
-            self.end(link, Ending::Closed);
+            let out = self.io.get(link).map(|conn| &conn.out);
+            let cut = out.and_then(Outbox::throttle).is_some_and(Throttle::is_cut);
+            self.end(link, if cut { Ending::Fault } else { Ending::Closed });
         }
         for daemon in 0..self.desks.len() {
             if self.desks[daemon].open && self.core.health(daemon) == Health::Dead {
@@ -310,142 +327,6 @@ impl Shell {
             waits
         });
         self.parked = parked;
-    }
-
-    /// True if nothing is to be read from this connection now.
-    fn holds_back(&self, conn: &Conn) -> bool {
-        match conn.stage {
-            Stage::Open => {
-                self.io.is_in_grace()
-                    || self.core.is_congested(conn.daemon)
-                    || self.core.health(conn.daemon) != Health::Alive
-            }
-            _ => {
-                self.core.is_congested(conn.daemon)
-                    || self.core.health(conn.daemon) != Health::Alive
-            }
-        }
-    }
-
-    fn read(&mut self, link: Link) {
-        let Some(conn) = self.io.get(link) else {
-            return;
-        };
-        let progress = if self.holds_back(conn) {
-            Progress::Paused
-        } else if matches!(conn.stage, Stage::Open) {
-            self.read_frames(link)
-        } else {
-            self.greet(link)
-        };
-        match progress {
-            Progress::More => self.ready.push_back(link),
-            Progress::Paused => self.parked.push(link),
-            Progress::Drained => {
-                if let Some(conn) = self.io.get_mut(link) {
-                    conn.queued = false;
-                }
-            }
-            Progress::Gone => {}
-        }
-    }
-
-    /// Reads once, and hands over the frames that are complete.
-    fn read_frames(&mut self, link: Link) -> Progress {
-        let Some(conn) = self.io.get_mut(link) else {
-            return Progress::Gone;
-        };
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let mut filled = conn.partial.len();
-        scratch[..filled].copy_from_slice(&conn.partial);
-        conn.partial.clear();
-        let mut progress = Progress::More;
-        if !std::mem::take(&mut conn.unparsed) {
-            let to = &mut scratch[filled..filled + READ_BYTES];
-            match conn.stream.read(to) {
-                Ok(0) => progress = Progress::Gone,
-                Ok(count) => {
-                    filled += count;
-                    if count < READ_BYTES && !conn.read_closed {
-                        progress = Progress::Drained;
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    progress = Progress::Drained;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => progress = Progress::Gone,
-            }
-        }
-        if progress == Progress::Gone {
-            self.end(link, Ending::Closed);
-        } else {
-            let used = self.take_frames(link, &mut scratch[..filled]);
-            progress = self.keep_rest(link, &scratch[used..filled], progress);
-        }
-        self.scratch = scratch;
-        progress
-    }
-
-    fn keep_rest(&mut self, link: Link, rest: &[u8], progress: Progress) -> Progress {
-        let Some(conn) = self.io.get_mut(link) else {
-            return Progress::Gone;
-        };
-        conn.partial.extend_from_slice(rest);
-        if rest.is_empty() && conn.partial.capacity() > READ_BYTES {
-            // Idle sessions are small.
-            conn.partial = Vec::new();
-        }
-        if conn.unparsed {
-            return Progress::Paused;
-        }
-        progress
-    }
-
-    /// Hands frames to the core as long as it takes them. Returns the bytes used.
-    fn take_frames(&mut self, link: Link, bytes: &mut [u8]) -> usize {
-        let mut used = 0;
-        let Some((session, daemon)) = self
-            .io
-            .get(link)
-            .and_then(|conn| conn.session.map(|session| (session, conn.daemon)))
-        else {
-            return used;
-        };
-        while let Some(wire) = bytes[used..].first_chunk::<HEADER_LEN>() {
-            if self.io.is_in_grace() || self.core.is_congested(daemon) {
-                if let Some(conn) = self.io.get_mut(link) {
-                    conn.unparsed = true;
-                }
-                break;
-            }
-            let header = Header::decode(wire);
-            match self.core.check(session, &header) {
-                Verdict::Accepted => {}
-                Verdict::Drop(violation) => {
-                    self.end(link, Ending::Violation(violation));
-                    break;
-                }
-                Verdict::DaemonAborts => {
-                    self.core.kill(daemon, &mut self.io);
-                    break;
-                }
-            }
-            let Ok(layout) = FrameLayout::of(&header, Direction::ToDaemon) else {
-                // Refused by the check.
-                break;
-            };
-            let end = used + HEADER_LEN + layout.total();
-            let Some(frame) = bytes.get_mut(used..end) else {
-                break;
-            };
-            self.core.frame(session, &header, frame, &mut self.io);
-            used = end;
-            if self.io.get(link).is_none() {
-                break;
-            }
-        }
-        used
     }
 
     /// What other threads may ask for.

@@ -1,6 +1,7 @@
 //! One connection's socket, of whatever kind.
 
 use std::io::{self, IoSlice, Read};
+use std::net::IpAddr;
 
 use mio::event::Source;
 use mio::net::TcpStream;
@@ -38,6 +39,21 @@ impl Stream {
         }
         #[cfg(target_vendor = "apple")]
         let _ = socket.set_nosigpipe(true);
+    }
+
+    /// The client's address; `None` at a unix socket.
+    pub(super) fn peer_ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok().map(|addr| addr.ip()),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Makes the coming close a reset.
+    pub(super) fn reset_on_close(&self) {
+        // If it cannot be, it is a close like any other.
+        let _ = self.socket().set_linger(Some(std::time::Duration::ZERO));
     }
 
     fn socket(&self) -> SockRef<'_> {

@@ -5,6 +5,8 @@ mod client;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod handshake;
