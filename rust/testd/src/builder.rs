@@ -88,6 +88,14 @@ impl Builder {
         self
     }
 
+    /// Ids of the daemons, each another one: first words of the ids of views, and they decide the
+    /// order of the sets in views after a network change. Made up by default, with both signs.
+    #[must_use]
+    pub fn ids(mut self, ids: impl IntoIterator<Item = i32>) -> Self {
+        self.config.ids = ids.into_iter().collect();
+        self
+    }
+
     /// The port of all daemons. 0, the default, is one that is free at all their addresses.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {

@@ -94,6 +94,8 @@ impl ReferenceFaults {
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) names: Vec<String>,
+    /// Ids of the daemons, if they are not to be made up.
+    pub(crate) ids: Vec<i32>,
     pub(crate) timing: Timing,
     pub(crate) faults: ReferenceFaults,
     /// `MaxSessionMessages`.
@@ -111,6 +113,7 @@ impl Config {
     pub(crate) fn new(daemons: usize) -> Self {
         Self {
             names: (1..=daemons).map(|n| format!("d{n}")).collect(),
+            ids: Vec::new(),
             timing: Timing::FAST,
             faults: ReferenceFaults::default(),
             max_session_messages: MAX_SESSION_MESSAGES,
@@ -127,6 +130,14 @@ impl Config {
         let count = self.names.len();
         if !(1..=MAX_DAEMONS).contains(&count) {
             return Err(format!("{count} daemons: 1 to {MAX_DAEMONS} are possible"));
+        }
+        for (index, id) in self.ids.iter().enumerate() {
+            if self.ids[..index].contains(id) {
+                return Err(format!("two daemons with the id {id}"));
+            }
+        }
+        if !self.ids.is_empty() && self.ids.len() != count {
+            return Err(format!("{count} daemons and {} ids", self.ids.len()));
         }
         for (index, name) in self.names.iter().enumerate() {
             let legal = (1..=MAX_DAEMON_NAME).contains(&name.len())

@@ -139,7 +139,10 @@ impl Core {
             .enumerate()
             .map(|(index, name)| Daemon {
                 name: Name::new(name.as_bytes()),
-                id: daemon_id(index, name.as_bytes()),
+                id: match config.ids.get(index) {
+                    Some(id) => *id,
+                    None => daemon_id(index, name.as_bytes()),
+                },
                 health: Health::Dead,
                 side: 0,
                 ring: 0,

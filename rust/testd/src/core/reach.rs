@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Core, Health, Ring, Sink};
+use super::{Core, Health, Phase, Ring, Sink};
 use crate::daemons::DaemonSet;
 use crate::event::{Ending, Event};
 
@@ -79,7 +79,7 @@ impl Core {
             .collect();
         for id in dead {
             if let Some(session) = self.sessions.remove(id)
-                && session.receives()
+                && matches!(session.phase, Phase::Open | Phase::Leaving)
             {
                 sink.note(Event::Ended {
                     session: session.group,

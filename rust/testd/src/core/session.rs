@@ -20,7 +20,7 @@ pub(crate) enum Phase {
     Connecting,
     /// At work.
     Open,
-    /// Its KILL has come but is not ordered yet. It still gets what is ordered before that.
+    /// Its KILL has come but is not ordered yet. It gets nothing any more.
     Leaving,
     /// Its connection has ended but that is not ordered yet.
     Gone,
@@ -41,7 +41,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn receives(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::Leaving)
+        self.phase == Phase::Open
     }
 }
 
