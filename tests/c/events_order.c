@@ -300,13 +300,11 @@ static void replaced_in_the_round(void)
 
 static void one_byte_is_read_once(void)
 {
-    int fd;
     E_init();
-    attach_ready(2, 1, low, LOW_PRIORITY);
     attach_ready(0, 1, high, HIGH_PRIORITY);
-    fd = fds[0];
     /* A second callback for the byte that the first one takes would block. */
-    CHECK_INT(E_attach_fd(fd, READ_FD, low, 1, NULL, LOW_PRIORITY), 0);
+    CHECK_INT(E_attach_fd(fds[0], READ_FD, low, 1, NULL, LOW_PRIORITY), 0);
+    attach_ready(2, 1, low, LOW_PRIORITY);
     handle_until_quiet(10000);
     CHECK_LOG("H0 L2");
 }

@@ -9,7 +9,7 @@
 
 #define BODY 100
 /* The sender is at most so far ahead of its own messages, so that it is no slow reader itself. */
-#define WINDOW 200
+#define WINDOW 30
 
 static int messages;
 

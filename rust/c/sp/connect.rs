@@ -121,8 +121,8 @@ unsafe fn connect(
         let spread_name = unsafe { ptr::opt_cstr(spread_name, MAX_SPREAD_NAME) }.unwrap_or(&[]);
         // SAFETY: the caller's contract.
         let private_name = unsafe { ptr::opt_cstr(private_name, MAX_PRIVATE_NAME) }.unwrap_or(&[]);
-        spread_client::first_use();
         let limit = TimeLimit::from_parts(time_out.sec, time_out.usec)?;
+        spread_client::first_use();
         DaemonName::parse_list(spread_name)?;
         if mbox.is_null() {
             return Err(Error::IllegalSession);

@@ -548,7 +548,8 @@ impl Connecting {
         };
         let link = Link {
             fd: link,
-            private_group: accepted.private_group,
+            // Cut at a NUL, as a string is.
+            private_group: Name::new(accepted.private_group.as_bytes()),
             daemon,
         };
         let session = Session::new(link, mailbox, kind, self.options, Claim::new());

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use bytes::{Buf, BytesMut};
-use spread_proto::{Direction, FrameLayout, HEADER_LEN, Header};
+use spread_proto::{HEADER_LEN, Header};
 
 /// Size of a slab. Below the threshold above which allocators map memory anew each time.
 pub(crate) const SLAB_LEN: usize = 64 * 1024;
@@ -63,15 +63,6 @@ impl Inbox {
         }
         let mut raw = [0; HEADER_LEN];
         self.peek(0, &mut raw).then(|| Header::decode(&raw))
-    }
-
-    /// Whether a whole message, or a header that cannot be the start of one, is at the front.
-    pub(crate) fn has_message(&self) -> bool {
-        let Some(header) = self.header() else {
-            return false;
-        };
-        FrameLayout::of(&header, Direction::ToClient)
-            .map_or(true, |layout| self.len - HEADER_LEN >= layout.total())
     }
 
     /// Copies the bytes from `at` on without taking them. False if there are too few.

@@ -17,6 +17,7 @@ use spread_proto::{ByteOrder, Direction, FrameLayout, HEADER_LEN, Header, MARKER
 
 use crate::error::Error;
 use crate::held::{self, Turn};
+use crate::inbox::Inbox;
 use crate::reader;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
@@ -275,12 +276,8 @@ impl<'r, 'm> Receive<'r, 'm> {
         if groups_fit && body_fits {
             return None;
         }
-        self.out.service = Some(if service::has_old_type(header.kind) {
-            service::REJECT_MESS
-        } else {
-            header.kind
-        });
-        self.out.sender = Some(header.name);
+        self.out.service = Some(header.kind);
+        self.out.sender = Some(Name::new(header.name.as_bytes()));
         self.out.mess_type = Some(if is_data(header.kind) {
             header.hint.mess_type()
         } else {
@@ -333,14 +330,10 @@ impl<'r, 'm> Receive<'r, 'm> {
         if !reader::before_wait(session, rx) {
             return Fill::Ended;
         }
+        // No byte more than the header: a message that is then refused must stay in the socket.
         let before = rx.inbox.len();
-        let start = if rx.inbox.only_head() && before < HEADER_LEN {
-            before
-        } else {
-            0
-        };
-        self.pending = Pending::Header(start);
-        self.call = BlockingCall::recv(session.link_fd(), &session.landing, start);
+        self.pending = Pending::Header(before);
+        self.call = BlockingCall::recv(session.link_fd(), &session.landing, before);
         Fill::Wait
     }
 
@@ -521,7 +514,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                 found = i16::try_from(number).ok();
             }
             if number < room {
-                name[31] = 0;
+                terminate(&mut name);
                 self.room.groups.write_at(number * 32, &name);
             }
         }
@@ -551,19 +544,21 @@ impl<'r, 'm> Receive<'r, 'm> {
 
     /// Place of the own private group among the groups just read into the caller's room.
     fn own_index_in_room(&self, session: &Session, count: usize) -> Option<i16> {
-        let mut names = bytes::BytesMut::with_capacity(count * 32);
-        self.room.groups.copy_back(0, count * 32, &mut names);
         let own = session.link.private_group;
-        let (rows, _) = names.as_chunks::<32>();
-        rows.iter()
-            .position(|row| Name::from_raw(*row) == own)
+        (0..count)
+            .position(|row| Name::from_raw(self.room.groups.read_back(row * 32)) == own)
             .and_then(|at| i16::try_from(at).ok())
     }
 
-    /// Programs print group names as strings: the last byte of each row is a NUL.
+    /// The same for names that were read straight into the caller's room.
     fn terminate_groups(&mut self, count: usize) {
         for row in 0..count {
-            self.room.groups.write_at(row * 32 + 31, &[0]);
+            let at = row * 32;
+            let mut name = self.room.groups.read_back::<32>(at);
+            if name[31] != 0 {
+                terminate(&mut name);
+                self.room.groups.write_at(at + 31, &name[31..]);
+            }
         }
     }
 
@@ -571,7 +566,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     fn tell(&mut self, header: &Header, kind: u32, index: Option<i16>, num_groups: i32) {
         let data = is_data(header.kind);
         self.out.service = Some(kind);
-        self.out.sender = Some(header.name);
+        self.out.sender = Some(Name::new(header.name.as_bytes()));
         self.out.num_groups = Some(num_groups);
         self.out.mess_type = Some(match index {
             Some(index) => index,
@@ -590,6 +585,8 @@ impl<'r, 'm> Receive<'r, 'm> {
         {
             self.tell_part(session, rx, &header, &layout);
         }
+        // What is left of a frame is of no use to anybody.
+        rx.inbox = Inbox::default();
         Err(Error::ConnectionClosed)
     }
 
@@ -617,11 +614,9 @@ impl<'r, 'm> Receive<'r, 'm> {
             return;
         }
         came -= layout.groups;
-        let named = self.take_groups(session, rx, header, layout);
+        // The index of the own name is told of whole messages only.
+        self.take_groups(session, rx, header, layout);
         let cut = i64::from(header.num_groups) > self.group_room();
-        if service::is_regular_membership(header.kind) && !cut && named.is_some() {
-            self.out.mess_type = named;
-        }
         self.out.num_groups = Some(if cut {
             -header.num_groups
         } else {
@@ -642,6 +637,13 @@ impl<'r, 'm> Receive<'r, 'm> {
             write_pieces(pieces, at, piece);
             at += piece.len();
         });
+    }
+}
+
+/// Programs print group names as strings: one without any NUL gets one in its last byte.
+fn terminate(name: &mut [u8; 32]) {
+    if !name.contains(&0) {
+        name[31] = 0;
     }
 }
 

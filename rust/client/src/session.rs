@@ -211,9 +211,10 @@ impl Session {
         }
     }
 
-    /// Whether a receive would not block on account of what this process holds.
+    /// Whether a socket in the place of this mailbox would be readable: at the end of the stream, and
+    /// also on a part of a message.
     fn has_something(&self, rx: &Rx) -> bool {
-        rx.refused || rx.ended || self.has_failed() || rx.inbox.has_message()
+        rx.ended || self.has_failed() || rx.inbox.len() > 0
     }
 
     /// Whether this process has given the connection up without ending it (`SP_kill` after a

@@ -78,6 +78,15 @@ impl<'a> OutSlice<'a> {
         to.extend_from_slice(part);
     }
 
+    /// `N` bytes from `offset` on, which the kernel or `write_at` has filled before.
+    pub(crate) fn read_back<const N: usize>(&self, offset: usize) -> [u8; N] {
+        assert!(offset + N <= self.len(), "range outside the buffer");
+        // SAFETY: the start of the range is inside the slice (asserted).
+        let from = unsafe { self.raw.iov_base.cast::<u8>().add(offset) };
+        // SAFETY: so is its end, and callers pass only ranges that have been written.
+        unsafe { from.cast::<[u8; N]>().read_unaligned() }
+    }
+
     /// The first `count` bytes as one piece of its own.
     fn first(&self, count: usize) -> libc::iovec {
         libc::iovec {

@@ -1,0 +1,172 @@
+/* Signals. */
+#include "events_check.h"
+
+#include <sys/time.h>
+
+static volatile sig_atomic_t signals;
+
+static void handle(int number, void (*handler)(int))
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    SYS(sigaction(number, &action, NULL));
+}
+
+static void alarm_in_us(long first, long every)
+{
+    struct itimerval timer = {{0, every}, {0, first}};
+    SYS(setitimer(ITIMER_REAL, &timer, NULL));
+}
+
+static void count(int number)
+{
+    (void)number;
+    signals++;
+}
+
+static void exit_loop(int number)
+{
+    (void)number;
+    signals++;
+    E_exit_events_async_safe();
+}
+
+static long long due_at;
+
+static void stamp(int code, void *data)
+{
+    (void)data;
+    note("t", code);
+    CHECK(now_us() + 1 >= due_at);
+    alarm_in_us(0, 0);
+    E_exit_events();
+}
+
+static void a_storm_keeps_the_times(void)
+{
+    E_init();
+    handle(SIGALRM, count);
+    alarm_in_us(10000, 10000);
+    due_at = now_us() + 150000;
+    E_queue(stamp, 1, NULL, after_us(150000));
+    E_handle_events();
+    CHECK_LOG("t1");
+    CHECK(signals > 0);
+}
+
+static void reads(int fd, int code, void *data)
+{
+    char bytes[100];
+    ssize_t got = read(fd, bytes, sizeof bytes);
+    (void)data;
+    if (got > 0)
+        log_words += (int)got;
+    (void)code;
+    if (log_words >= 500)
+        E_exit_events();
+}
+
+static int writing_end;
+
+static void write_byte(int number)
+{
+    (void)number;
+    signals++;
+    if (write(writing_end, "x", 1) != 1)
+        _exit(1);
+}
+
+static void descriptors_are_served_in_a_storm(void)
+{
+    int ends[2];
+    E_init();
+    make_pipe(ends);
+    writing_end = ends[1];
+    E_attach_fd(ends[0], READ_FD, reads, 1, NULL, LOW_PRIORITY);
+    handle(SIGALRM, write_byte);
+    alarm_in_us(1000, 1000);
+    E_handle_events();
+    alarm_in_us(0, 0);
+    CHECK(signals >= 500);
+}
+
+static void a_handler_ends_a_loop_that_waits_for_ever(void)
+{
+    E_init();
+    handle(SIGALRM, exit_loop);
+    alarm_in_us(50000, 0);
+    E_handle_events();
+    CHECK_INT(signals, 1);
+}
+
+static void errno_is_kept(int number)
+{
+    (void)number;
+    errno = 12345;
+    E_exit_events_async_safe();
+    if (errno != 12345)
+        _exit(1);
+    signals++;
+}
+
+static void a_handler_keeps_errno(void)
+{
+    E_init();
+    errno_is_kept(0);
+    handle(SIGALRM, errno_is_kept);
+    for (int i = 0; i < 20; i++) {
+        alarm_in_us(5000, 0);
+        E_handle_events();
+    }
+    CHECK_INT(signals, 21);
+}
+
+/* Nobody takes the bytes that the calls may leave somewhere. */
+static void exits_without_end_fill_nothing(void)
+{
+    E_init();
+    handle_until_quiet(1000);
+    for (int i = 0; i < 200000; i++)
+        E_exit_events_async_safe();
+    handle_until_quiet(1000);
+}
+
+static void arm(int code, void *data)
+{
+    (void)data;
+    alarm_in_us(1 + code, 0);
+}
+
+/* The signal comes anywhere between the timer and the wait, or in the wait, which has no end. */
+static void a_signal_just_before_the_wait_is_not_lost(void)
+{
+    E_init();
+    handle(SIGALRM, exit_loop);
+    for (int i = 0; i < 3000; i++) {
+        E_queue(arm, i % 150, NULL, after_us(0));
+        E_handle_events();
+        CHECK_INT(signals, i + 1);
+    }
+}
+
+static void delay_ends_early(void)
+{
+    handle(SIGALRM, count);
+    alarm_in_us(20000, 0);
+    /* Longer than the deadline of the case. */
+    E_delay(after_us(500000000));
+    CHECK_INT(signals, 1);
+}
+
+static const struct test_case tests[] = {
+    CASE(a_storm_keeps_the_times),
+    CASE(descriptors_are_served_in_a_storm),
+    CASE(a_handler_ends_a_loop_that_waits_for_ever),
+    CASE(a_handler_keeps_errno),
+    CASE(exits_without_end_fill_nothing),
+    REPAIRED(a_signal_just_before_the_wait_is_not_lost),
+    CASE(delay_ends_early),
+};
+
+MAIN(tests)
