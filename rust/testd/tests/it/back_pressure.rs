@@ -86,7 +86,7 @@ fn a_daemon_that_cannot_order_holds_500_messages_and_then_reads_from_nobody() {
 
 #[test]
 fn a_sender_faster_than_a_reading_receiver_does_not_get_it_dropped() {
-    let network = Network::builder().start().unwrap();
+    let network = Network::builder().receiver_grace(DEADLINE).start().unwrap();
     let mut sender = Client::connect_unix(network.daemon(0), "s");
     let mut reader = Client::connect_unix(network.daemon(0), "r");
     reader.join("g");
