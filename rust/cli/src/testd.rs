@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use spread_testd::{Control, ControlSocket, Network, ReferenceFaults, Timing};
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     /// Drop a client for which so many messages are waiting
     #[arg(long, default_value_t = 1000)]
     max_session_messages: usize,
+    /// Let senders wait so long, in milliseconds, for a client that is about to be dropped
+    #[arg(long, value_name = "MS", default_value_t = 100)]
+    receiver_grace: u32,
     /// Sessions per daemon
     #[arg(long, default_value_t = 997)]
     max_sessions: usize,
@@ -70,6 +74,7 @@ pub(crate) fn run(args: Args) -> Result<(), Box<dyn Error>> {
         .bind(args.bind)
         .unix(!args.no_unix)
         .max_session_messages(args.max_session_messages)
+        .receiver_grace(Duration::from_millis(args.receiver_grace.into()))
         .max_sessions(args.max_sessions)
         .reliable_overtakes(args.reliable_overtakes);
     if let Some(realistic) = args.realistic {

@@ -24,6 +24,9 @@ use crate::shell::{Command, Log, Options, Places, Shell, TcpPlace, WAKER};
 #[cfg(unix)]
 const UNIX_DIR: &str = "/tmp";
 
+/// See [`Builder::receiver_grace`].
+const DEFAULT_GRACE: Duration = Duration::from_millis(100);
+
 /// How often another port is tried when one is not free at all addresses.
 const PORT_ATTEMPTS: usize = 100;
 
@@ -57,7 +60,7 @@ impl Builder {
             config: Config::new(1),
             options: Options {
                 head_of_line: true,
-                receiver_grace: Duration::from_millis(25),
+                receiver_grace: DEFAULT_GRACE,
                 allowed: vec![AuthMethod::Null],
                 required: Vec::new(),
             },
@@ -176,12 +179,14 @@ impl Builder {
     }
 
     /// How long senders are made to wait for a receiver that is more than half way to being
-    /// dropped. 25 ms by default; zero: not at all.
+    /// dropped. 100 ms by default; zero: not at all.
     ///
     /// Real daemons are slow enough that a client which reads is not dropped only because it was
-    /// not given the processor for some milliseconds. This network is much faster, so it gives such
-    /// a client this time once (and more while there are many bytes to read), until it has caught
-    /// up. A client that does not read is dropped at exactly the same message with any value.
+    /// not given the processor for a while: at full speed they need some 25 ms for as many messages
+    /// as they hold. This network is ten times faster, and runs on the same busy machine as its
+    /// clients, so it gives such a client this time once (and more while there are many bytes to
+    /// read), until it has caught up. A client that does not read is dropped at exactly the same
+    /// message with any value.
     #[must_use]
     pub fn receiver_grace(mut self, grace: Duration) -> Self {
         self.options.receiver_grace = grace;

@@ -6,7 +6,6 @@ use spread_proto::limits::MAX_NETWORK_MEMBERS;
 use spread_proto::{GroupId, Name};
 
 use super::groups::{Group, Groups};
-use super::order::Request;
 use super::{Core, Ring, Sink};
 use crate::daemons::DaemonSet;
 use crate::event::{Cause, Event};
@@ -54,6 +53,13 @@ impl Core {
     /// These daemons, all alive, form a ring now.
     fn form_ring(&mut self, daemons: DaemonSet, sink: &mut impl Sink) {
         let previous = self.previous_rings(daemons);
+        for old in &previous {
+            if let Some(ring) = self.ring_mut(old.key) {
+                // What comes from now on belongs to the new ring.
+                ring.intact = false;
+                ring.late_orders = 0;
+            }
+        }
         let mut merged: BTreeMap<Name, Merged> = BTreeMap::new();
         for ring in &previous {
             let (groups, changed) = self.leave_ring(ring, sink);
@@ -76,6 +82,7 @@ impl Core {
             intact: true,
             late_orders: 0,
             groups: Groups::default(),
+            in_transition: Vec::new(),
             pipeline: VecDeque::new(),
         });
         for daemon in daemons.iter() {
@@ -140,16 +147,18 @@ impl Core {
         if old.shrinks {
             let touched = groups.0.iter().filter(|(_, g)| g.has_member_on(lost));
             changed = touched.map(|(name, _)| *name).collect();
-            for name in &changed {
-                self.transition(old, name, sink);
-            }
+        }
+        ring.in_transition.clone_from(&changed);
+        for name in &changed {
+            self.transition(old, name, sink);
         }
         for (_, request) in pipeline {
-            self.in_transition(old, request, &mut changed, sink);
+            self.execute(old.key, request, old.survivors, sink);
         }
         let Some(ring) = self.ring_mut(old.key) else {
             return (Groups::default(), Vec::new());
         };
+        ring.in_transition.clear();
         let mut left = std::mem::replace(&mut ring.groups, groups);
         left.keep(old.survivors);
         (left, changed)
@@ -159,25 +168,7 @@ impl Core {
         let Some(mut post) = self.post(old.key, old.survivors, sink) else {
             return;
         };
-        let Some(group) = post.groups.get(name) else {
-            return;
-        };
-        let (gid, members) = (group.gid, group.members.clone());
-        let message = post.views.transition(*name, gid);
-        for member in &members {
-            post.give_member(member, &message);
-        }
-    }
-
-    /// Executes what had been sequenced in the old ring, at its survivors only.
-    fn in_transition(
-        &mut self,
-        old: &Previous,
-        request: Request,
-        _changed: &mut [Name],
-        sink: &mut impl Sink,
-    ) {
-        self.execute(old.key, request, old.survivors, sink);
+        post.transition(*name);
     }
 
     fn new_ring_id(&mut self, daemons: DaemonSet) -> [i32; 2] {

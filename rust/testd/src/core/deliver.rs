@@ -19,6 +19,7 @@ impl Core {
         let ring = self.rings.get_mut(key)?.as_mut()?;
         Some(Post {
             groups: &mut ring.groups,
+            in_transition: &ring.in_transition,
             ring: ring.id,
             sessions: &mut self.sessions,
             daemons: &self.daemons,
@@ -35,6 +36,7 @@ impl Core {
 /// What it takes to deliver: a ring's groups and the ways to its clients.
 pub(super) struct Post<'a, S> {
     pub(super) groups: &'a mut Groups,
+    in_transition: &'a [Name],
     pub(super) ring: [i32; 2],
     pub(super) sessions: &'a mut Sessions,
     daemons: &'a [Daemon],
@@ -46,7 +48,62 @@ pub(super) struct Post<'a, S> {
 
 impl<S: Sink> Post<'_, S> {
     /// Delivers the view of a group after a change by one member.
+    ///
+    /// Where the guarantees of the group's view have ended already it is the view of a network
+    /// change, and the guarantees of that one end at once.
     pub(super) fn view(&mut self, name: Name, cause: u32, who: Name) {
+        let in_transition = self.in_transition.contains(&name);
+        let Self {
+            groups,
+            sessions,
+            overflowed,
+            views,
+            scope,
+            sink,
+            ..
+        } = self;
+        let Some(group) = groups.0.get_mut(&name) else {
+            return;
+        };
+        if in_transition {
+            group.members.retain(|m| scope.contains(m.daemon));
+        }
+        sink.note(Event::View {
+            group: name,
+            gid: group.gid,
+            members: group.members.len(),
+            cause: match cause {
+                _ if in_transition => Cause::Network,
+                service::CAUSED_BY_JOIN => Cause::Join(who),
+                service::CAUSED_BY_LEAVE => Cause::Leave(who),
+                _ => Cause::Disconnect(who),
+            },
+        });
+        if !in_transition {
+            let message = views.single(name, group, cause, who);
+            for member in &group.members {
+                give_view(sessions, overflowed, *scope, *sink, member, &message);
+            }
+            return;
+        }
+        // A new member has come through nothing with the others.
+        let (new, old): (Vec<Name>, Vec<Name>) = group
+            .names()
+            .into_iter()
+            .partition(|member| cause == service::CAUSED_BY_JOIN && *member == who);
+        let sets: Vec<Vec<Name>> = [old, new].into_iter().filter(|s| !s.is_empty()).collect();
+        let messages = views.network(name, group, sets.clone());
+        for member in &group.members {
+            let own = sets.iter().position(|set| set.contains(&member.name));
+            if let Some(message) = own.and_then(|own| messages.get(own)) {
+                give_view(sessions, overflowed, *scope, *sink, member, message);
+            }
+        }
+        self.transition(name);
+    }
+
+    /// Tells the members that the guarantees of the group's view end.
+    pub(super) fn transition(&mut self, name: Name) {
         let Self {
             groups,
             sessions,
@@ -59,17 +116,7 @@ impl<S: Sink> Post<'_, S> {
         let Some(group) = groups.get(&name) else {
             return;
         };
-        sink.note(Event::View {
-            group: name,
-            gid: group.gid,
-            members: group.members.len(),
-            cause: match cause {
-                service::CAUSED_BY_JOIN => Cause::Join(who),
-                service::CAUSED_BY_LEAVE => Cause::Leave(who),
-                _ => Cause::Disconnect(who),
-            },
-        });
-        let message = views.single(name, group, cause, who);
+        let message = views.transition(name, group.gid);
         for member in &group.members {
             give_view(sessions, overflowed, *scope, *sink, member, &message);
         }

@@ -15,6 +15,8 @@ mod groups;
 mod order;
 mod reach;
 mod session;
+#[cfg(test)]
+mod tests;
 mod views;
 
 use std::collections::{HashMap, VecDeque};
@@ -104,6 +106,8 @@ struct Ring {
     /// How many requests are still ordered although a member has died.
     late_orders: u32,
     groups: Groups,
+    /// Groups whose transitional message has been delivered: they are about to get another view.
+    in_transition: Vec<Name>,
     /// Sequenced and not executed, with the time from which it may be.
     pipeline: VecDeque<(Duration, Request)>,
 }

@@ -222,6 +222,12 @@ impl Core {
         scope: DaemonSet,
         sink: &mut impl Sink,
     ) {
+        let is_message = matches!(request.what, What::Message { .. });
+        let session = self.sessions.get(request.session);
+        if !is_message && session.is_none_or(|session| !scope.contains(session.daemon)) {
+            // Of a daemon that is on the other side by now, where it will be executed.
+            return;
+        }
         match request.what {
             What::Join(group) => self.join(key, request.session, group, scope, sink),
             What::Leave(group) => self.leave(key, request.session, group, scope, sink),

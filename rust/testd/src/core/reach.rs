@@ -42,6 +42,7 @@ impl Core {
             intact: false,
             late_orders: 0,
             groups: super::Groups::default(),
+            in_transition: Vec::new(),
             pipeline: std::collections::VecDeque::new(),
         });
         let at = &mut self.daemons[daemon];
@@ -55,13 +56,13 @@ impl Core {
         if self.daemons[daemon].health == Health::Dead {
             return;
         }
+        let key = self.daemons[daemon].ring;
+        let was_intact = self.ring(key).is_some_and(|ring| ring.intact);
         self.bury(daemon, sink);
         self.notice(Change::Crash, sink);
         let orders = self.config.orders_after_crash;
-        for ring in self.rings.iter_mut().flatten() {
-            if !ring.intact && ring.members.contains(daemon) {
-                ring.late_orders = orders;
-            }
+        if let Some(ring) = self.ring_mut(key).filter(|_| was_intact) {
+            ring.late_orders = orders;
         }
     }
 
@@ -186,9 +187,7 @@ impl Core {
         }
         if let Some(ring) = self.ring_mut(key) {
             ring.intact = intact;
-            if intact {
-                ring.late_orders = 0;
-            }
+            ring.late_orders = 0;
         }
     }
 

@@ -27,7 +27,8 @@ pub(crate) struct TcpPlace {
 
 #[derive(Debug)]
 enum TcpState {
-    /// Bound without listening: connects are refused, and nobody else can take the port.
+    /// Bound without listening: connects are refused, and the system gives the port to nobody who
+    /// asks for any. (Who asks for this one may get it; restarting fails then.)
     Reserved(Socket),
     Listening(TcpListener),
     /// In the middle of a change, or after one that failed.

@@ -1,6 +1,10 @@
 //! Tests of the simulated network through its sockets.
 
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
+mod back_pressure;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod data;
