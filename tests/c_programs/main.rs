@@ -28,9 +28,16 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// Valgrind gives one thread of a process the processor at a time, and that slowly: these do not hold their own limits there.
 /// They run under the sanitizers.
 const NOT_UNDER_VALGRIND: &[&str] = &[
-    "own_close",
-    "slow_reader",
+    "disconnect",
+    "disconnect_drain",
+    "fork_daemon",
+    "fork_handover",
+    "fork_parent",
+    "fork_split",
     "no_stall",
+    "own_close",
+    "signals",
+    "slow_reader",
     "threads_cancel",
     "threads_longjmp",
     "threads_shared",
