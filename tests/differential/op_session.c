@@ -198,7 +198,7 @@ void op_connect(world *w)
     int ret = limit.use ? SP_connect_timeout(t.name, private_name, priority, membership, &mbox, group, limit.limit)
                         : SP_connect(t.name, private_name, priority, membership, &mbox, group);
     /* A call with an illegal time limit returns before it does anything. */
-    w->connect_called |= ret != ILLEGAL_TIME;
+    w->initialised |= ret != ILLEGAL_TIME;
     out_add(" %d", ret);
     if (ret == ACCEPT_SESSION && mbox >= 0 && peer_wait_script(p)) {
         out_add(" mbox=m%u", index);
@@ -372,6 +372,7 @@ void op_auth(world *w)
                      : SP_set_auth_methods(given, list, functions, pointers);
     out_add(" -> %d", ret);
     out_end();
+    w->initialised = true;
     if (ret != 1)
         return;
     memcpy(data, next, sizeof data);

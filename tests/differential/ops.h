@@ -219,7 +219,7 @@ typedef struct {
     listeners listen;
     session sessions[MAX_SESSIONS];
     auth_state auth;
-    bool connect_called;
+    bool initialised;      /* the classic library has filled its table of sessions */
 } world;
 
 void script_run(uint64_t seed);

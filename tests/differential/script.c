@@ -81,7 +81,7 @@ session *pick_session(world *w, int *mbox, char name[32])
     /* Numbers that are no mailbox. In the classic library a free slot of the table looks like one of them. */
     static const int numbers[] = {-2, 9999, 0x7fffffff, 0, -1};
     *mbox = RNG_PICK(&w->r, numbers);
-    if (rule("no-such-mailbox") && *mbox == (w->connect_called ? -1 : 0))
+    if (rule("no-such-mailbox") && *mbox == (w->initialised ? -1 : 0))
         *mbox = -2;
     snprintf(name, 32, "%d", *mbox);
     return NULL;

@@ -12,8 +12,29 @@ use crate::sys::shared;
 
 pub(crate) type Words = &'static [AtomicU32; 1024];
 
-/// Words per session: who reads, and whether a token for an unclaimed arrival lies in the mailbox.
-const WORDS: usize = 2;
+/// Words per session.
+const WORDS: usize = 4;
+/// The process that reads; 0: nobody has claimed it since the last fork.
+const WHO: usize = 0;
+/// 1 while a token for an unclaimed arrival lies in the mailbox.
+const TOKEN: usize = 1;
+/// Lock of the two above.
+const LOCK: usize = 2;
+
+/// Looks at a lock until its owner counts as dead. It is held for a few instructions and at most
+/// one system call, so this is far longer than any owner needs.
+const MOST_SPINS: u32 = 10_000;
+
+/// What taking a claim has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// This process had it.
+    Held,
+    /// Nobody had.
+    WasFree,
+    /// Another process had: what this one keeps of the stream is stale.
+    FromOther,
+}
 
 /// The claim of one session.
 #[derive(Debug)]
@@ -21,6 +42,10 @@ pub(crate) struct Claim {
     place: Option<Place>,
     /// Another process may hold the connection too.
     shared: AtomicBool,
+    /// An ancestor of this process may hold it.
+    inherited: AtomicBool,
+    /// This process had the claim before its last fork.
+    had: AtomicBool,
 }
 
 /// Places of the pages that are free.
@@ -30,7 +55,7 @@ static FREE: Mutex<Vec<Place>> = Mutex::new(Vec::new());
 pub(crate) type Place = (Words, usize);
 
 impl Claim {
-    /// A claim of this process. Without memory for the word the session works as the classic
+    /// A claim of this process. Without memory for the words the session works as the classic
     /// library's: both processes read.
     pub(crate) fn new() -> Self {
         let mut free = lock();
@@ -41,12 +66,15 @@ impl Claim {
         }
         let place = free.pop();
         if let Some((page, at)) = place {
-            page[at].store(std::process::id(), Ordering::SeqCst);
-            page[at + 1].store(0, Ordering::SeqCst);
+            page[at + WHO].store(std::process::id(), Ordering::SeqCst);
+            page[at + TOKEN].store(0, Ordering::SeqCst);
+            page[at + LOCK].store(0, Ordering::SeqCst);
         }
         Self {
             place,
             shared: AtomicBool::new(false),
+            inherited: AtomicBool::new(false),
+            had: AtomicBool::new(false),
         }
     }
 
@@ -60,80 +88,108 @@ impl Claim {
         if !self.is_shared() {
             return true;
         }
-        self.word()
-            .is_none_or(|word| word.load(Ordering::SeqCst) == std::process::id())
+        self.word(WHO)
+            .is_none_or(|who| who.load(Ordering::SeqCst) == std::process::id())
     }
 
     /// Whether nobody has claimed it since the last fork.
     pub(crate) fn is_free(&self) -> bool {
         self.is_shared()
             && self
-                .word()
-                .is_some_and(|word| word.load(Ordering::SeqCst) == 0)
+                .word(WHO)
+                .is_some_and(|who| who.load(Ordering::SeqCst) == 0)
     }
 
-    /// Claims for this process. True if that changed something.
-    pub(crate) fn take(&self) -> bool {
+    /// Claims for this process.
+    pub(crate) fn take(&self) -> Taken {
         if !self.is_shared() {
-            return false;
+            return Taken::Held;
         }
         let me = std::process::id();
-        self.word()
-            .is_some_and(|word| word.swap(me, Ordering::SeqCst) != me)
-    }
-
-    /// Claims if nobody else has. True if that changed something.
-    pub(crate) fn take_if_free(&self) -> bool {
-        self.word().is_some_and(|word| {
-            word.compare_exchange(0, std::process::id(), Ordering::SeqCst, Ordering::SeqCst)
-                .is_ok()
-        })
+        let before = self.locked(|who, _| who.swap(me, Ordering::SeqCst));
+        match before {
+            None => Taken::Held,
+            Some(before) if before == me => Taken::Held,
+            Some(0) => Taken::WasFree,
+            Some(_) => Taken::FromOther,
+        }
     }
 
     /// A fork is about to happen: nobody has the claim then, unless another process has it already.
     pub(crate) fn loosen(&self) {
+        self.had.store(self.is_mine(), Ordering::SeqCst);
         self.shared.store(true, Ordering::Release);
         self.give_up();
     }
 
+    /// In the forked child.
+    pub(crate) fn inherit(&self) {
+        self.inherited.store(true, Ordering::SeqCst);
+        self.had.store(false, Ordering::SeqCst);
+    }
+
     /// This process ends its use of the connection: another one may read.
     pub(crate) fn give_up(&self) {
-        if let Some(word) = self.word() {
-            let me = std::process::id();
-            let _ = word.compare_exchange(me, 0, Ordering::SeqCst, Ordering::SeqCst);
+        let me = std::process::id();
+        self.locked(|who, _| {
+            let _ = who.compare_exchange(me, 0, Ordering::SeqCst, Ordering::SeqCst);
+        });
+    }
+
+    /// All children are gone, or have replaced their program. True: this process reads from now on,
+    /// and one of them may have read before.
+    pub(crate) fn alone_again(&self) -> Taken {
+        if self.inherited.load(Ordering::SeqCst) {
+            // An ancestor may be the one that is meant to read.
+            if self.had.load(Ordering::SeqCst) && self.is_free() {
+                return self.take();
+            }
+            return Taken::Held;
         }
+        let taken = self.take();
+        self.shared.store(false, Ordering::Release);
+        taken
     }
 
-    /// All processes that were forked are gone, or have replaced their program.
-    pub(crate) fn alone_again(&self) {
-        if self.take_if_free() || self.is_mine() {
-            self.shared.store(false, Ordering::Release);
-        }
+    /// If nobody has the claim and no token lies in the mailbox, has `put` put one there.
+    pub(crate) fn announce(&self, put: impl FnOnce()) {
+        self.locked(|who, token| {
+            if who.load(Ordering::SeqCst) == 0 && token.swap(1, Ordering::SeqCst) == 0 {
+                put();
+            }
+        });
     }
 
-    /// Takes note that an unclaimed arrival has a token in the mailbox. True for the first to do so.
-    pub(crate) fn mark_token(&self) -> bool {
-        self.place
-            .is_some_and(|(page, at)| page[at + 1].swap(1, Ordering::SeqCst) == 0)
-    }
-
-    /// The token of unclaimed arrivals has been taken out, or there was none.
+    /// The tokens of unclaimed arrivals have been taken out.
     pub(crate) fn unmark_token(&self) {
-        if let Some((page, at)) = self.place {
-            page[at + 1].store(0, Ordering::SeqCst);
-        }
+        self.locked(|_, token| token.store(0, Ordering::SeqCst));
     }
 
-    fn word(&self) -> Option<&'static AtomicU32> {
-        self.place.map(|(page, at)| &page[at])
+    /// Runs `body` with the words locked against the other processes. A process that died in there
+    /// holds nobody up for long.
+    fn locked<R>(&self, body: impl FnOnce(&AtomicU32, &AtomicU32) -> R) -> Option<R> {
+        let (who, token, lock) = (self.word(WHO)?, self.word(TOKEN)?, self.word(LOCK)?);
+        let mut spins = 0;
+        while lock.swap(1, Ordering::SeqCst) != 0 && spins < MOST_SPINS {
+            spins += 1;
+            std::thread::yield_now();
+        }
+        let result = body(who, token);
+        lock.store(0, Ordering::SeqCst);
+        Some(result)
+    }
+
+    fn word(&self, which: usize) -> Option<&'static AtomicU32> {
+        self.place.map(|(page, at)| &page[at + which])
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // A word that another process may look at is not used again.
+        // Words that another process may look at are not used again.
         if let Some(place) = self.place
             && !self.is_shared()
+            && !self.inherited.load(Ordering::SeqCst)
         {
             lock().push(place);
         }
@@ -153,14 +209,56 @@ mod tests {
     fn a_claim_is_ones_own_until_a_fork() {
         let claim = Claim::new();
         assert!(claim.is_mine() && !claim.is_shared() && !claim.is_free());
-        assert!(!claim.take());
+        assert_eq!(claim.take(), Taken::Held);
         claim.loosen();
         assert!(claim.is_free() && !claim.is_mine());
-        assert!(claim.take());
-        assert!(!claim.take());
+        assert_eq!(claim.take(), Taken::WasFree);
+        assert_eq!(claim.take(), Taken::Held);
         assert!(claim.is_mine());
         claim.alone_again();
         assert!(!claim.is_shared());
+    }
+
+    #[test]
+    fn a_claim_of_a_child_that_is_gone_comes_back() {
+        let claim = Claim::new();
+        claim.loosen();
+        let who = claim.word(WHO).unwrap();
+        who.store(u32::MAX, Ordering::SeqCst);
+        assert!(!claim.is_mine() && !claim.is_free());
+        assert_eq!(claim.alone_again(), Taken::FromOther);
+        assert!(claim.is_mine() && !claim.is_shared());
+    }
+
+    #[test]
+    fn a_child_leaves_the_claim_of_its_parent_alone() {
+        let claim = Claim::new();
+        claim.loosen();
+        claim.inherit();
+        assert_eq!(claim.alone_again(), Taken::Held);
+        assert!(claim.is_free());
+        claim.take();
+        claim.loosen();
+        assert_eq!(claim.alone_again(), Taken::WasFree);
+        assert!(claim.is_mine() && claim.is_shared());
+    }
+
+    #[test]
+    fn only_one_token_announces_what_nobody_has_claimed() {
+        let claim = Claim::new();
+        let tokens = AtomicU32::new(0);
+        let put = || {
+            tokens.fetch_add(1, Ordering::SeqCst);
+        };
+        claim.announce(put);
+        assert_eq!(tokens.load(Ordering::SeqCst), 0);
+        claim.loosen();
+        claim.announce(put);
+        claim.announce(put);
+        assert_eq!(tokens.load(Ordering::SeqCst), 1);
+        claim.unmark_token();
+        claim.announce(put);
+        assert_eq!(tokens.load(Ordering::SeqCst), 2);
     }
 
     #[test]

@@ -121,6 +121,7 @@ extern "C" fn child() {
     let me = held::token();
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {
+        session.owner().claim.inherit();
         let (rx, tx) = session.guards();
         rx.forget_other_threads(me);
         tx.forget_other_threads(me);

@@ -1,5 +1,6 @@
 //! `SP_poll`: how much waits.
 
+use crate::claim::Taken;
 use crate::error::Error;
 use crate::reader;
 use crate::session::Session;
@@ -15,10 +16,10 @@ use spread_proto::HEADER_LEN;
 /// [`Error::IllegalSession`], also where the program has closed the number itself.
 pub fn waiting_bytes(mailbox: i32) -> Result<usize, Error> {
     let session = table::find(mailbox).ok_or(Error::IllegalSession)?;
-    let new_claim = session.claim.take();
+    let taken = session.claim.take();
     let mut rx = session.rx();
-    if new_claim {
-        session.take_tokens(&mut rx);
+    if taken != Taken::Held {
+        session.now_mine(&mut rx, taken);
         drop(rx);
         reader::claimed(&session);
         rx = session.rx();

@@ -15,6 +15,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use spread_proto::{ByteOrder, Direction, FrameLayout, HEADER_LEN, Header, MARKERS, Name, service};
 
+use crate::claim::Taken;
 use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::inbox::Inbox;
@@ -171,10 +172,10 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// Waits until no other thread is receiving. A turn of this very thread was abandoned by a long
     /// jump: it is taken over.
     fn take_turn<'s>(&self, session: &'s Arc<Session>) -> (MutexGuard<'s, Rx>, Result<(), Error>) {
-        let new_claim = session.claim.take();
+        let taken = session.claim.take();
         let mut rx = session.rx();
-        if new_claim {
-            session.take_tokens(&mut rx);
+        if taken != Taken::Held {
+            session.now_mine(&mut rx, taken);
             drop(rx);
             reader::claimed(session);
             rx = session.rx();
@@ -614,8 +615,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             return;
         }
         came -= layout.groups;
-        // The index of the own name is told of whole messages only.
-        self.take_groups(session, rx, header, layout);
+        let named = self.take_groups(session, rx, header, layout);
         let cut = i64::from(header.num_groups) > self.group_room();
         self.out.num_groups = Some(if cut {
             -header.num_groups
@@ -626,6 +626,9 @@ impl<'r, 'm> Receive<'r, 'm> {
         // In the middle of dropping a surplus everything else has been told already.
         if self.drop_recv && layout.body > room && came >= room {
             self.out.service = Some(kind);
+            if service::is_regular_membership(header.kind) && !cut && named.is_some() {
+                self.out.mess_type = named;
+            }
         }
         self.take_part_of_body(rx, came.min(layout.body));
     }

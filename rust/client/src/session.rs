@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use spread_proto::Name;
 
-use crate::claim::Claim;
+use crate::claim::{Claim, Taken};
 use crate::held::{ThreadToken, Turn};
 use crate::inbox::Inbox;
 use crate::options::Options;
@@ -230,8 +230,7 @@ impl Session {
             if want && !rx.token {
                 rx.token = fd::write_now(ours.as_raw_fd(), &[1]).is_ok();
             } else if !want && rx.token && self.mailbox.is_ours() {
-                rx.token = false;
-                let _ = fd::read_now(self.mailbox(), &mut [0]);
+                self.take_all_tokens(rx);
             }
         }
     }
@@ -277,13 +276,24 @@ impl Session {
         self.link.fd.is_ours()
     }
 
-    /// Takes out the tokens that were put in while nobody had claimed the mailbox.
-    pub(crate) fn take_tokens(&self, rx: &mut Rx) {
+    /// This process has got the claim of reading.
+    pub(crate) fn now_mine(&self, rx: &mut Rx, taken: Taken) {
+        if taken == Taken::FromOther {
+            // The other process has gone on in the stream from where both were.
+            rx.inbox = Inbox::default();
+            rx.refused = false;
+            rx.bulk = false;
+        }
         if matches!(self.kind, Kind::Stable { .. }) && self.mailbox.is_ours() {
-            while fd::read_now(self.mailbox(), &mut [0; 16]).is_ok_and(|count| count > 0) {}
-            rx.token = false;
+            self.take_all_tokens(rx);
             self.claim.unmark_token();
             self.settle_token(rx);
         }
+    }
+
+    /// Takes out what lies in the mailbox, also tokens that other processes have put there.
+    fn take_all_tokens(&self, rx: &mut Rx) {
+        while fd::read_now(self.mailbox(), &mut [0; 16]).is_ok_and(|count| count > 0) {}
+        rx.token = false;
     }
 }

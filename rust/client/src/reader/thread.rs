@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Request, Shared, TICK, lock};
+use crate::claim::Taken;
 use crate::fork;
 use crate::inbox::Inbox;
 use crate::session::{Kind, Rx, Session};
@@ -300,10 +301,13 @@ impl State {
         let sessions: Vec<_> = lock(&shared.sessions).values().cloned().collect();
         for session in sessions {
             // A fork takes this lock first, so it has been counted or comes later.
-            let rx = session.rx();
+            let mut rx = session.rx();
             let alone = !fork::has_children();
             if alone {
-                session.claim.alone_again();
+                let taken = session.claim.alone_again();
+                if taken != Taken::Held {
+                    session.now_mine(&mut rx, taken);
+                }
             }
             drop(rx);
             if alone {
@@ -350,9 +354,10 @@ fn call_back(session: &Session) {
 fn announce(session: &Session) {
     if let Kind::Stable { ours } = &session.kind
         && fd::ready_now(session.link_fd(), libc::POLLIN) != 0
-        && session.claim.mark_token()
     {
-        let _ = fd::write_now(ours.as_raw_fd(), &[1]);
+        session.claim.announce(|| {
+            let _ = fd::write_now(ours.as_raw_fd(), &[1]);
+        });
     }
 }
 
