@@ -23,7 +23,7 @@ ARCHIVE_LINKS = libspread-core.a libtspread-core.a
 
 # The test files whose C programs heed SANITIZE and VALGRIND.
 C_TESTS = $(basename $(notdir $(shell grep -l 'Variant::from_env' tests/*.rs)) \
-	$(subst /main.rs,,$(shell grep -l 'Variant::from_env' tests/*/main.rs 2>/dev/null)))
+	$(notdir $(patsubst %/main.rs,%,$(shell grep -l 'Variant::from_env' tests/*/main.rs 2>/dev/null))))
 
 .PHONY: all demo test test-rust test-sanitized test-valgrind check headers clean
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::error::Error;
-use crate::receive::Progress;
+use crate::room::Progress;
 use crate::send::Send;
-use crate::session::{Kind, Rx, Session};
+use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::{held, reader, table};
 
@@ -76,21 +76,7 @@ pub(crate) fn replaced(session: &Arc<Session>) {
 
 /// Sends the good-bye, waiting for a blocked sender and for room no longer than to `deadline`.
 fn say_goodbye(session: &Arc<Session>, deadline: Instant) -> bool {
-    let mut tx = session.tx();
-    while tx.owner.is_some_and(|owner| owner != held::token()) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return false;
-        }
-        tx.queued += 1;
-        (tx, _) = session
-            .tx_free
-            .wait_timeout(tx, left)
-            .unwrap_or_else(PoisonError::into_inner);
-        tx.queued -= 1;
-    }
-    drop(tx);
-    if session.has_failed() {
+    if send_turn(session, deadline).is_none() || session.has_failed() {
         return false;
     }
     let mut frame = Send::kill(session);
@@ -148,6 +134,24 @@ fn note(daemon: &str, in_time: bool) {
             .get_or_insert_default()
             .insert(daemon.to_owned(), Instant::now());
     }
+}
+
+/// Waits for the turn to send, as long as `deadline` allows.
+fn send_turn(session: &Session, deadline: Instant) -> Option<MutexGuard<'_, Tx>> {
+    let mut tx = session.tx();
+    while tx.owner.is_some_and(|owner| owner != held::token()) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        tx.queued += 1;
+        (tx, _) = session
+            .tx_free
+            .wait_timeout(tx, left)
+            .unwrap_or_else(PoisonError::into_inner);
+        tx.queued -= 1;
+    }
+    Some(tx)
 }
 
 /// Waits for the turn to receive, as long as `deadline` allows.
@@ -218,19 +222,7 @@ fn close(session: &Arc<Session>, deadline: Instant) {
     }
     if !session.claim.is_shared() {
         drop(receive_turn(session, deadline));
-        let mut tx = session.tx();
-        while tx.owner.is_some_and(|owner| owner != held::token()) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            tx.queued += 1;
-            (tx, _) = session
-                .tx_free
-                .wait_timeout(tx, left)
-                .unwrap_or_else(PoisonError::into_inner);
-            tx.queued -= 1;
-        }
+        drop(send_turn(session, deadline));
     }
     session.mailbox.close();
     if matches!(session.kind, Kind::Stable { .. }) {

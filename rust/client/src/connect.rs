@@ -4,19 +4,18 @@
 //! authentication callbacks are the program's code, which may leave with `longjmp` or
 //! `pthread_exit`, and a thread may be cancelled while it waits for a daemon.
 
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::Socket;
 use spread_proto::{
     Accepted, ClientHandshake, ConnectRequest, HandshakeFailure, HandshakeStep, Name, reject,
 };
 
 use crate::claim::Claim;
 use crate::daemon_name::DaemonName;
+use crate::endpoint::{Endpoint, Lookup, address_of, open, start_lookup};
 use crate::error::Error;
 use crate::options::{MailboxKind, Options};
 use crate::session::{Kind, Link, Session, Transport};
@@ -26,16 +25,9 @@ use crate::sys::resolve::{self, ResolveError};
 use crate::sys::signals;
 use crate::{close, fork, held, reader, table};
 
-/// Socket buffers that the classic library asks for, in both directions.
-const SOCKET_BUFFER: usize = 200 * 1024;
-
-/// A connection over which nothing comes is looked at after so long, so often and so many times.
-const KEEPALIVE: Duration = Duration::from_secs(10);
-const KEEPALIVE_PROBES: u32 = 3;
-
 /// Private descriptors go to numbers from here on: small ones are for mailboxes, which programs put
 /// into an `fd_set`.
-const PRIVATE_FLOOR: RawFd = 1024;
+pub(crate) const PRIVATE_FLOOR: RawFd = 1024;
 
 /// Pause before a unix socket with a full backlog is tried again.
 const BACKLOG_PAUSE_MS: i32 = 10;
@@ -113,23 +105,6 @@ pub struct Connect {
     at: usize,
     /// The blocking call to make after a step said [`ConnectProgress::Blocked`].
     pub call: BlockingCall,
-}
-
-/// One place a daemon may listen at.
-#[derive(Clone, Debug)]
-enum Endpoint {
-    Unix(PathBuf),
-    Tcp(SocketAddr),
-}
-
-/// What the resolver has said.
-type Answer = Result<Vec<SocketAddr>, ResolveError>;
-
-/// Addresses that another thread looks up.
-#[derive(Debug)]
-struct Lookup {
-    done: OwnedFd,
-    answer: Arc<Mutex<Option<Answer>>>,
 }
 
 #[derive(Debug)]
@@ -236,31 +211,6 @@ impl Connect {
     }
 }
 
-/// Looks `host` up on a thread of its own, so that a time limit holds and waiting can be cancelled.
-fn start_lookup(host: Vec<u8>, port: u16) -> Stage {
-    let Ok((done, finished)) = fd::pipe() else {
-        return Stage::Unresolved;
-    };
-    let answer = Arc::new(Mutex::new(None));
-    let theirs = Arc::clone(&answer);
-    let spawned = signals::spawn_masked("spread-dns", 1 << 20, move || {
-        let found = resolve::lookup(&host, port);
-        *theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        // Closing the write end tells that the answer is there.
-        drop(finished);
-    });
-    match spawned {
-        Ok(_) => Stage::Resolving(Lookup {
-            done: fd::move_high(done, PRIVATE_FLOOR),
-            answer,
-        }),
-        Err(error) => {
-            tracing::warn!(%error, "no thread for the resolver");
-            Stage::Unresolved
-        }
-    }
-}
-
 /// How telling a failure is, where several candidates have failed.
 fn rank(error: Error) -> u8 {
     match error {
@@ -355,12 +305,7 @@ impl Connecting {
     }
 
     fn resolving(&mut self, lookup: Lookup, call: &mut BlockingCall) -> Result<Stage, Lookup> {
-        let answer = lookup
-            .answer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        match answer {
+        match lookup.answer() {
             Some(Ok(addresses)) => {
                 let endpoints: Vec<_> = addresses.into_iter().map(Endpoint::Tcp).collect();
                 self.endpoints = endpoints.into_iter();
@@ -373,7 +318,7 @@ impl Connecting {
             }
             None => match self.patience() {
                 Some(ms) => {
-                    *call = BlockingCall::poll(lookup.done.as_raw_fd(), libc::POLLIN, ms);
+                    *call = BlockingCall::poll(lookup.done().as_raw_fd(), libc::POLLIN, ms);
                     Err(lookup)
                 }
                 None => Ok(self.failed(Error::ConnectionClosed)),
@@ -406,7 +351,7 @@ impl Connecting {
                 Some(address) => Endpoint::Tcp(address),
                 None => {
                     self.set_attempt_deadline();
-                    return start_lookup(host, port);
+                    return start_lookup(host, port).map_or(Stage::Unresolved, Stage::Resolving);
                 }
             },
         };
@@ -596,39 +541,6 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
         }
     }
     Ok(connected)
-}
-
-fn address_of(endpoint: &Endpoint) -> SockAddr {
-    match endpoint {
-        Endpoint::Tcp(address) => (*address).into(),
-        // `/tmp/` and a port always fit.
-        Endpoint::Unix(path) => {
-            SockAddr::unix(path).unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        }
-    }
-}
-
-/// A socket for `endpoint` with the options of the classic library, not yet connected.
-fn open(endpoint: &Endpoint) -> std::io::Result<Socket> {
-    let domain = match endpoint {
-        Endpoint::Unix(_) => Domain::UNIX,
-        Endpoint::Tcp(address) => Domain::for_address(*address),
-    };
-    // Close-on-exec by the library's default.
-    let socket = Socket::new(domain, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    // Where the system allows less it gives the most it allows.
-    let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
-    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
-    if matches!(endpoint, Endpoint::Tcp(_)) {
-        socket.set_tcp_nodelay(true)?;
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE)
-            .with_interval(KEEPALIVE)
-            .with_retries(KEEPALIVE_PROBES);
-        socket.set_tcp_keepalive(&keepalive)?;
-    }
-    Ok(socket)
 }
 
 #[cfg(test)]

@@ -20,10 +20,11 @@ use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::inbox::Inbox;
 use crate::reader;
+use crate::room::{Outputs, Progress, Room, terminate};
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
-use crate::sys::out::{DirectRead, OutSlice};
+use crate::sys::out::DirectRead;
 
 /// Bytes of a next header that a direct read may take along: never a whole one, so that no frame is
 /// completed early.
@@ -31,44 +32,6 @@ const AHEAD: usize = HEADER_LEN - 1;
 
 /// Largest bulk read of a receiver.
 const BULK: usize = crate::inbox::SLAB_LEN;
-
-/// What a call tells its caller beside its result; `None`: the caller's value stays untouched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outputs {
-    /// Type of the message.
-    pub service: Option<u32>,
-    /// Sender's private group, or the group of a membership message.
-    pub sender: Option<Name>,
-    /// Number of groups, negative where they did not fit.
-    pub num_groups: Option<i32>,
-    /// The program's own type, or the index of the own private group in a membership.
-    pub mess_type: Option<i16>,
-    /// Whether the sender's byte order differs, or minus the body's length where it did not fit.
-    pub endian_mismatch: Option<i32>,
-}
-
-/// Where a machine of steps stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress<T> {
-    /// Finished.
-    Done(Result<T, Error>),
-    /// Make the blocking call, then step again.
-    Blocked,
-}
-
-/// The caller's room for a message.
-#[derive(Debug)]
-pub struct Room<'r, 'm> {
-    /// For groups, 32 bytes each.
-    pub groups: OutSlice<'m>,
-    /// How many groups the caller says there is room for. May be negative, and may be more than
-    /// `groups` holds only where that is empty for lack of memory (then counted as 0).
-    pub max_groups: i32,
-    /// For the body, in order.
-    pub body: &'r mut [OutSlice<'m>],
-    /// Bytes that the caller says there is room for; may be negative.
-    pub max_body: i64,
-}
 
 /// One receive in progress.
 #[derive(Debug)]
@@ -270,7 +233,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// Whether the message does not fit, and what to say then. Nothing is taken.
     fn refuse(&mut self, header: &Header) -> Option<Error> {
         let groups = i64::from(header.num_groups);
-        let room_for_groups = self.group_room();
+        let room_for_groups = self.room.for_groups();
         let groups_fit = groups <= room_for_groups;
         let body_fits = i64::from(header.data_len) <= self.room.max_body;
         // A negative room for groups refuses a message without groups too, as a short buffer.
@@ -292,15 +255,6 @@ impl<'r, 'm> Receive<'r, 'm> {
         } else {
             Error::BufferTooShort
         })
-    }
-
-    /// Groups that there is room for.
-    fn group_room(&self) -> i64 {
-        if self.room.max_groups > 0 && self.room.groups.is_empty() {
-            0
-        } else {
-            i64::from(self.room.max_groups)
-        }
     }
 
     /// Gets bytes of a header: in bulk where more is known to wait, else by a blocking read of just
@@ -405,7 +359,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         header: &Header,
         layout: &FrameLayout,
     ) -> Option<Result<usize, Error>> {
-        let fits = i64::from(header.num_groups) <= self.group_room()
+        let fits = i64::from(header.num_groups) <= self.room.for_groups()
             && i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
         if !fits || layout.old_type != 0 || header.order != ByteOrder::NATIVE {
             return None;
@@ -480,7 +434,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             kind = service::reported_kind(header.kind, Some(header.order.get_u32(raw) & !MARKERS));
         }
         let named = self.take_groups(session, rx, header, layout);
-        let cut = i64::from(header.num_groups) > self.group_room();
+        let cut = i64::from(header.num_groups) > self.room.for_groups();
         let index = (service::is_regular_membership(header.kind) && !cut).then_some(named);
         let fits = i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
         self.take_body(rx, header, layout.body);
@@ -507,7 +461,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     ) -> Option<i16> {
         let is_membership = service::is_regular_membership(header.kind);
         let own = session.link.private_group;
-        let room = usize::try_from(self.group_room()).unwrap_or(0);
+        let room = usize::try_from(self.room.for_groups()).unwrap_or(0);
         let mut found = None;
         for number in 0..layout.num_groups() {
             let mut name: [u8; 32] = rx.inbox.take_array();
@@ -528,19 +482,15 @@ impl<'r, 'm> Receive<'r, 'm> {
             let mut body = Vec::with_capacity(length.min(rx.inbox.len()));
             rx.inbox.take(length, |piece| body.extend_from_slice(piece));
             spread_proto::flip_to_native(header.kind, header.order, &mut body);
-            self.write_body(0, &body);
+            self.room.write_body(0, &body);
             return;
         }
         let mut at = 0;
-        let pieces = &mut *self.room.body;
+        let room = &mut self.room;
         rx.inbox.take(length, |piece| {
-            write_pieces(pieces, at, piece);
+            room.write_body(at, piece);
             at += piece.len();
         });
-    }
-
-    fn write_body(&mut self, at: usize, bytes: &[u8]) {
-        write_pieces(self.room.body, at, bytes);
     }
 
     /// Place of the own private group among the groups just read into the caller's room.
@@ -616,7 +566,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         }
         came -= layout.groups;
         let named = self.take_groups(session, rx, header, layout);
-        let cut = i64::from(header.num_groups) > self.group_room();
+        let cut = i64::from(header.num_groups) > self.room.for_groups();
         self.out.num_groups = Some(if cut {
             -header.num_groups
         } else {
@@ -635,40 +585,15 @@ impl<'r, 'm> Receive<'r, 'm> {
 
     fn take_part_of_body(&mut self, rx: &mut Rx, count: usize) {
         let mut at = 0;
-        let pieces = &mut *self.room.body;
+        let room = &mut self.room;
         rx.inbox.take(count, |piece| {
-            write_pieces(pieces, at, piece);
+            room.write_body(at, piece);
             at += piece.len();
         });
-    }
-}
-
-/// Programs print group names as strings: one without any NUL gets one in its last byte.
-fn terminate(name: &mut [u8; 32]) {
-    if !name.contains(&0) {
-        name[31] = 0;
     }
 }
 
 /// Whether the classic library takes a type for data: its `mess_type` and byte order count.
 fn is_data(kind: u32) -> bool {
     kind & (service::REGULAR_MESS | service::REJECT_MESS) != 0
-}
-
-/// Writes `bytes` at `at` of the pieces taken as one; what does not fit is left out.
-fn write_pieces(pieces: &mut [OutSlice<'_>], at: usize, bytes: &[u8]) {
-    let mut skip = at;
-    let mut rest = bytes;
-    for piece in pieces {
-        if rest.is_empty() {
-            return;
-        }
-        if skip >= piece.len() {
-            skip -= piece.len();
-            continue;
-        }
-        let written = piece.write_at(skip, rest);
-        skip = 0;
-        rest = &rest[written..];
-    }
 }

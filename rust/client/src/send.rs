@@ -13,7 +13,7 @@ use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 
 use crate::error::Error;
 use crate::held::{self, Turn};
-use crate::receive::Progress;
+use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
