@@ -16,6 +16,8 @@
 //! # }
 //! ```
 #![forbid(unsafe_code)]
+// The examples of the guide have to compile.
+#![cfg_attr(doctest, doc = include_str!("../../../docs/TESTD.md"))]
 
 mod auth;
 mod builder;
