@@ -227,7 +227,7 @@ impl Builder {
         self
     }
 
-    /// Writes one line for each event; see [`Event`].
+    /// Writes one line for each event; see [`Event`](crate::Event).
     #[must_use]
     pub fn log(mut self, out: impl Write + Send + 'static) -> Self {
         self.log = Log::to(Box::new(out), false);
