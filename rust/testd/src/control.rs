@@ -125,6 +125,18 @@ impl Control {
         })
     }
 
+    /// Waits until everything that clients have sent before this call has been read and acted upon,
+    /// as far as daemons read at present, so that what another client does next comes after it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn settle(&self) -> Result<(), Error> {
+        let (answer, answered) = channel();
+        self.send(Box::new(move |shell| shell.settle(answer)))?;
+        answered.recv().map_err(|_| Error::Stopped)
+    }
+
     /// The sessions of all daemons, those in the handshake and ghosts included.
     ///
     /// # Errors

@@ -215,14 +215,6 @@ impl Replay {
         }
     }
 
-    /// Waits until the daemons have read what is there: a command is carried out before the reading
-    /// of one turn of their loop, so the second one comes after the reading of the first one's.
-    fn settle(&self) {
-        for _ in 0..2 {
-            self.network.sessions().unwrap();
-        }
-    }
-
     fn send(&mut self, key: &str, mut bytes: Vec<u8>) {
         let conn = self.conn(key);
         if let Some((recorded, ours)) = conn.made_up {
@@ -234,7 +226,7 @@ impl Replay {
         }
         // A daemon that has dropped the session does not read on.
         let _ = conn.socket.write_all(&bytes);
-        self.settle();
+        self.network.settle().unwrap();
     }
 
     /// The stream has to end here.
