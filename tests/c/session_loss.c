@@ -58,7 +58,7 @@ static void noticed_by_receive(const char *name)
     /* What came before is delivered first. */
     EXPECT_DATA(mbox, FIFO_MESS, "#peer#fake", "room", 0, "hi", 2);
     EXPECT_DATA(mbox, FIFO_MESS, "#peer#fake", "room", 0, "hi", 2);
-    CHECK(is_readable(mbox));
+    WAIT_READABLE(mbox);
     receive_any(mbox, &got);
     CHECK_EQ(got.result, CONNECTION_CLOSED);
     CHECK_UNTOUCHED(&got);

@@ -1,8 +1,8 @@
-/* Programs that put a time limit on a call with alarm() and siglongjmp. */
+/* Programs that put a time limit on a call with a signal and siglongjmp. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "fake.h"
@@ -19,14 +19,32 @@ static void jump(int signal)
     siglongjmp(back, 1);
 }
 
-static void in_a_moment(void)
+/* The alarm comes when the thread sleeps in its call, not before: a jump out of the library's own work would not do with any library. */
+static pthread_t sleeper;
+static int sleeper_tid;
+static int going_to_sleep;
+
+static void *give_alarm(void *unused)
 {
-    struct itimerval once = {.it_value = {0, 20000}};
+    (void)unused;
+    WAIT_UNTIL(__atomic_load_n(&going_to_sleep, __ATOMIC_SEQ_CST) && is_asleep(sleeper_tid));
+    PTHREAD(pthread_kill(sleeper, SIGALRM));
+    return NULL;
+}
+
+static struct worker alarm_clock;
+
+static void set_alarm(void)
+{
     struct sigaction action = {.sa_handler = jump};
 
     sigemptyset(&action.sa_mask);
     SYS(sigaction(SIGALRM, &action, NULL));
-    SYS(setitimer(ITIMER_REAL, &once, NULL));
+    sleeper = pthread_self();
+    sleeper_tid = thread_number();
+    going_to_sleep = 0;
+    worker_start(&alarm_clock, give_alarm, NULL);
+    __atomic_store_n(&going_to_sleep, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Nothing on the stack of the one who jumps may be needed afterwards. */
@@ -48,9 +66,11 @@ static int receive_once(mailbox mbox)
 /* True if the call was left by the jump. */
 static bool receive_with_limit(mailbox mbox)
 {
-    if (sigsetjmp(back, 1) != 0)
+    if (sigsetjmp(back, 1) != 0) {
+        worker_join(&alarm_clock);
         return true;
-    in_a_moment();
+    }
+    set_alarm();
     receive_once(mbox);
     return false;
 }
@@ -89,9 +109,11 @@ static void out_of_receive(size_t part)
 
 static bool connect_with_limit(mailbox *mbox)
 {
-    if (sigsetjmp(back, 1) != 0)
+    if (sigsetjmp(back, 1) != 0) {
+        worker_join(&alarm_clock);
         return true;
-    in_a_moment();
+    }
+    set_alarm();
     SP_connect(name, "me", 0, 1, mbox, sender);
     return false;
 }
@@ -120,9 +142,11 @@ static bool send_with_limit(mailbox mbox)
 {
     static char large[100000];
 
-    if (sigsetjmp(back, 1) != 0)
+    if (sigsetjmp(back, 1) != 0) {
+        worker_join(&alarm_clock);
         return true;
-    in_a_moment();
+    }
+    set_alarm();
     while (SP_multicast(mbox, FIFO_MESS, "room", 0, sizeof large, large) == (int)sizeof large)
         continue;
     return false;

@@ -25,6 +25,7 @@ void new_private_name(char name[MAX_PRIVATE_NAME + 1])
 
 void new_group(char group[MAX_GROUP_NAME], const char *stem)
 {
+    memset(group, 0, MAX_GROUP_NAME);
     snprintf(group, MAX_GROUP_NAME, "%.12s-%d-%u", stem, (int)getpid(), next_number());
 }
 
