@@ -1,4 +1,16 @@
 //! The C library: `SP_*` and `E_*`, the classic interface of the Spread Toolkit.
+//!
+//! Every exported function validates its arguments, calls the engine and maps the result; the logic
+//! is in `spread-client`.
 
-pub mod events;
-pub mod types;
+mod cancel;
+mod codes;
+mod errors;
+mod events;
+mod guard;
+mod membership;
+mod ptr;
+mod sp;
+mod strings;
+mod types;
+mod version;

@@ -42,7 +42,7 @@ use crate::types::SpTime;
 ///
 /// Returns 0. Does not block. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_init() -> c_int {
+pub(crate) extern "C-unwind" fn E_init() -> c_int {
     entry(0, |shared| {
         shared.events.clear();
         0
@@ -53,7 +53,7 @@ pub extern "C-unwind" fn E_init() -> c_int {
 ///
 /// Does not block. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_get_time() -> SpTime {
+pub(crate) extern "C-unwind" fn E_get_time() -> SpTime {
     to_c(clock::wall())
 }
 
@@ -63,13 +63,13 @@ pub extern "C-unwind" fn E_get_time() -> SpTime {
 /// `usec` is always below 1000000 (the classic library may return 1000000). Does not block. Any
 /// thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_get_time_monotonic() -> SpTime {
+pub(crate) extern "C-unwind" fn E_get_time_monotonic() -> SpTime {
     to_c(clock::monotonic())
 }
 
 /// `t` with both fields negated. Wraps where a field is the smallest long. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_neg_time(t: SpTime) -> SpTime {
+pub(crate) extern "C-unwind" fn E_neg_time(t: SpTime) -> SpTime {
     to_c(from_c(t).negated())
 }
 
@@ -78,13 +78,13 @@ pub extern "C-unwind" fn E_neg_time(t: SpTime) -> SpTime {
 ///
 /// Seconds wrap at the ends of their range. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_add_time(t: SpTime, delta_t: SpTime) -> SpTime {
+pub(crate) extern "C-unwind" fn E_add_time(t: SpTime, delta_t: SpTime) -> SpTime {
     to_c(from_c(t).plus(from_c(delta_t)))
 }
 
 /// The difference `t - delta_t`: `E_add_time(t, E_neg_time(delta_t))`. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_sub_time(t: SpTime, delta_t: SpTime) -> SpTime {
+pub(crate) extern "C-unwind" fn E_sub_time(t: SpTime, delta_t: SpTime) -> SpTime {
     to_c(from_c(t).minus(from_c(delta_t)))
 }
 
@@ -92,7 +92,7 @@ pub extern "C-unwind" fn E_sub_time(t: SpTime, delta_t: SpTime) -> SpTime {
 ///
 /// Compares `sec`, then `usec`, as they are: {1, -900000} is later than {0, 999999}. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_compare_time(t1: SpTime, t2: SpTime) -> c_int {
+pub(crate) extern "C-unwind" fn E_compare_time(t1: SpTime, t2: SpTime) -> c_int {
     match from_c(t1).compare_fields(from_c(t2)) {
         Ordering::Less => -1,
         Ordering::Equal => 0,
@@ -117,7 +117,7 @@ pub extern "C-unwind" fn E_compare_time(t1: SpTime, t2: SpTime) -> c_int {
 /// `func` may be called with `code` and `data` until it has run or is removed. `data` is handed
 /// through untouched.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn E_queue(
+pub(crate) unsafe extern "C-unwind" fn E_queue(
     func: Option<unsafe extern "C-unwind" fn(code: c_int, data: *mut c_void)>,
     code: c_int,
     data: *mut c_void,
@@ -138,7 +138,7 @@ pub unsafe extern "C-unwind" fn E_queue(
 ///
 /// Does not block. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_in_queue(
+pub(crate) extern "C-unwind" fn E_in_queue(
     func: Option<unsafe extern "C-unwind" fn(code: c_int, data: *mut c_void)>,
     code: c_int,
     data: *mut c_void,
@@ -151,7 +151,7 @@ pub extern "C-unwind" fn E_in_queue(
 ///
 /// Returns 0, or -1 if there is none. Does not block. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_dequeue(
+pub(crate) extern "C-unwind" fn E_dequeue(
     func: Option<unsafe extern "C-unwind" fn(code: c_int, data: *mut c_void)>,
     code: c_int,
     data: *mut c_void,
@@ -164,7 +164,7 @@ pub extern "C-unwind" fn E_dequeue(
 ///
 /// Returns at once if a field of `t` is negative, or both are 0. A cancellation point. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_delay(t: SpTime) {
+pub(crate) extern "C-unwind" fn E_delay(t: SpTime) {
     if t.sec >= 0 && t.usec >= 0 {
         wait::sleep(from_c(t).to_micros());
     }
@@ -192,7 +192,7 @@ pub extern "C-unwind" fn E_delay(t: SpTime) {
 /// `func` may be called with `fd`, `code` and `data` until the descriptor is detached. `data` is
 /// handed through untouched.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn E_attach_fd(
+pub(crate) unsafe extern "C-unwind" fn E_attach_fd(
     fd: c_int,
     fd_type: c_int,
     func: Option<unsafe extern "C-unwind" fn(fd: c_int, code: c_int, data: *mut c_void)>,
@@ -227,7 +227,7 @@ pub unsafe extern "C-unwind" fn E_attach_fd(
 /// Returns 0, or -1 if it was not attached or the type is unknown. Does not block. Any thread; from
 /// another one than the loop's, a call that has begun goes on.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_detach_fd(fd: c_int, fd_type: c_int) -> c_int {
+pub(crate) extern "C-unwind" fn E_detach_fd(fd: c_int, fd_type: c_int) -> c_int {
     let Some(kind) = kind_of(fd_type) else {
         return -1;
     };
@@ -239,7 +239,11 @@ pub extern "C-unwind" fn E_detach_fd(fd: c_int, fd_type: c_int) -> c_int {
 /// Returns 0, or -1 if it was not attached there, or type or priority are unknown (the classic
 /// library does not check the priority).
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_detach_fd_priority(fd: c_int, fd_type: c_int, priority: c_int) -> c_int {
+pub(crate) extern "C-unwind" fn E_detach_fd_priority(
+    fd: c_int,
+    fd_type: c_int,
+    priority: c_int,
+) -> c_int {
     let (Some(kind), Some(priority)) = (kind_of(fd_type), priority_of(priority)) else {
         return -1;
     };
@@ -254,7 +258,7 @@ pub extern "C-unwind" fn E_detach_fd_priority(fd: c_int, fd_type: c_int, priorit
 /// Returns the priority, or -1 if it is unknown: nothing has changed then. Does not block. Any
 /// thread; a loop that waits in another one is woken.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_set_active_threshold(priority: c_int) -> c_int {
+pub(crate) extern "C-unwind" fn E_set_active_threshold(priority: c_int) -> c_int {
     let Some(threshold) = priority_of(priority) else {
         return -1;
     };
@@ -270,7 +274,7 @@ pub extern "C-unwind" fn E_set_active_threshold(priority: c_int) -> c_int {
 /// Returns 0, or -1 if it is not attached or the type is unknown. Does not block. Any thread; a
 /// loop that waits in another one is woken.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_activate_fd(fd: c_int, fd_type: c_int) -> c_int {
+pub(crate) extern "C-unwind" fn E_activate_fd(fd: c_int, fd_type: c_int) -> c_int {
     set_active(fd, fd_type, true)
 }
 
@@ -280,14 +284,14 @@ pub extern "C-unwind" fn E_activate_fd(fd: c_int, fd_type: c_int) -> c_int {
 ///
 /// Returns 0, or -1 if it is not attached or the type is unknown. Does not block. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_deactivate_fd(fd: c_int, fd_type: c_int) -> c_int {
+pub(crate) extern "C-unwind" fn E_deactivate_fd(fd: c_int, fd_type: c_int) -> c_int {
     set_active(fd, fd_type, false)
 }
 
 /// The number of active descriptors of a priority, whatever the threshold; -1 if the priority is
 /// unknown. Does not block. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_num_active(priority: c_int) -> c_int {
+pub(crate) extern "C-unwind" fn E_num_active(priority: c_int) -> c_int {
     let Some(priority) = priority_of(priority) else {
         return -1;
     };
@@ -318,7 +322,7 @@ pub extern "C-unwind" fn E_num_active(priority: c_int) -> c_int {
 /// the other functions meanwhile. After a fork parent and child each have a loop of their own with
 /// the same timers and descriptors.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_handle_events() {
+pub(crate) extern "C-unwind" fn E_handle_events() {
     driver::run();
 }
 
@@ -327,7 +331,7 @@ pub extern "C-unwind" fn E_handle_events() {
 ///
 /// Does not block. Any thread; a loop that waits in another one is woken. Async-signal-safe.
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_exit_events() {
+pub(crate) extern "C-unwind" fn E_exit_events() {
     driver::exit();
 }
 
@@ -336,7 +340,7 @@ pub extern "C-unwind" fn E_exit_events() {
 /// Ends the wait at once, whenever the signal comes (the classic library may miss one that comes
 /// just before the wait, until the wait is over).
 #[unsafe(no_mangle)]
-pub extern "C-unwind" fn E_exit_events_async_safe() {
+pub(crate) extern "C-unwind" fn E_exit_events_async_safe() {
     driver::exit();
 }
 

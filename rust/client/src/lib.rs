@@ -1,4 +1,50 @@
-//! The Everspread engine.
+//! The Everspread engine: sessions with Spread daemons, drained in the background.
+//!
+//! | to do this | use |
+//! | --- | --- |
+//! | open a session | [`Connect`] |
+//! | receive | [`Receive`] |
+//! | send, join, leave | [`Send`] |
+//! | see how much waits | [`waiting_bytes`] |
+//! | end a session | [`disconnect`], [`kill`] |
+//! | run an event loop with timers and descriptors | [`events`] |
+//! | options | [`Options`] |
+//!
+//! Calls that may wait are machines of prompt steps and [`BlockingCall`]s, which the caller makes:
+//! a thread can be cancelled, or jump out of a signal handler, in the blocking calls without
+//! leaving anything locked behind (see the module `sys::blocking`).
 #![deny(unsafe_code)]
 
+mod claim;
+mod close;
+mod connect;
+mod daemon_name;
+mod endpoint;
+mod error;
 pub mod events;
+mod fork;
+mod held;
+mod inbox;
+mod options;
+mod poll;
+mod reader;
+mod receive;
+mod room;
+mod send;
+mod session;
+mod sys;
+mod table;
+
+pub use close::{disconnect, kill};
+pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
+pub use daemon_name::{DEFAULT_PORT, DaemonName};
+pub use error::Error;
+pub use options::{MailboxKind, OptionError, OptionRow, Options, TABLE};
+pub use poll::waiting_bytes;
+pub use receive::Receive;
+pub use room::{Outputs, Progress, Room};
+pub use send::{Outgoing, Send, check_service, check_session, group_field};
+pub use spread_proto::Name;
+pub use spread_proto::memb_info;
+pub use sys::blocking::BlockingCall;
+pub use sys::out::OutSlice;

@@ -456,7 +456,8 @@ impl<K: Copy + Eq + Hash, C: Copy> Events<K, C> {
         };
         (start..count).chain(0..start).find_map(|place| {
             let call = self.serve(run, Priority::Low, place)?;
-            self.next_low = place + 1;
+            // Kept within the present number, as it outlives the loop and even `E_init`.
+            self.next_low = (place + 1) % count;
             Some(call)
         })
     }

@@ -1,0 +1,88 @@
+# The front door for C programmers; cargo does the work.
+#
+#   make          the library and its headers, in build/lib and build/include
+#   make demo     C programs on an embedded network of three daemons (SPREAD=4803@host: on that daemon)
+#   make test     all tests, then the C programs again under sanitizers and valgrind
+#   make check    format and lints
+#   make headers  writes the generated headers after a change in rust/c
+#   make clean
+#
+# On a Debian-like machine missing tools are installed when run as root; otherwise it is said what is missing.
+
+SHELL = /bin/sh
+CARGO = cargo
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BUILD = build
+
+# As in the library's own soname. The other two are what programs ask for that were linked with the classic core libraries.
+SONAME = libspread.so.3
+LINKS = libspread.so libspread-core.so libspread-core.so.3 libtspread-core.so libtspread-core.so.3
+ARCHIVE_LINKS = libspread-core.a libtspread-core.a
+# The simulated network for test programs.
+TESTD_SONAME = libspread_testd.so.0
+
+# The test files whose C programs heed SANITIZE and VALGRIND.
+C_TESTS = $(basename $(notdir $(shell grep -l 'Variant::from_env' tests/*.rs)) \
+	$(notdir $(patsubst %/main.rs,%,$(shell grep -l 'Variant::from_env' tests/*/main.rs 2>/dev/null))))
+
+.PHONY: all demo test test-rust test-sanitized test-valgrind check headers clean
+
+all:
+	scripts/need cargo cc
+	$(CARGO) build --release
+	mkdir -p $(BUILD)/lib $(BUILD)/include
+	rm -f $(BUILD)/lib/* $(BUILD)/include/*
+	cp $(TARGET)/release/libspread.so $(BUILD)/lib/$(SONAME)
+	cp $(TARGET)/release/libspread.a $(BUILD)/lib/
+	cp $(TARGET)/release/libspread_testd.so $(BUILD)/lib/$(TESTD_SONAME)
+	ln -s $(TESTD_SONAME) $(BUILD)/lib/libspread_testd.so
+	cp include/*.h $(BUILD)/include/
+	for link in $(LINKS); do ln -s $(SONAME) $(BUILD)/lib/$$link; done
+	for link in $(ARCHIVE_LINKS); do ln -s libspread.a $(BUILD)/lib/$$link; done
+
+demo: all
+	mkdir -p $(BUILD)/demo
+	for program in talk flood sleeper; do \
+		$(CC) -std=c89 -Wall -Wextra -pedantic -D_DEFAULT_SOURCE -O2 -I $(BUILD)/include \
+			demo/$$program.c -L $(BUILD)/lib -lspread -o $(BUILD)/demo/$$program || exit 1; \
+	done
+	BUILD=$(BUILD)/demo LIBDIR=$(BUILD)/lib EVERSPREAD=$(TARGET)/release/everspread demo/run.sh
+
+test: test-rust test-sanitized test-valgrind
+
+test-rust:
+	scripts/need cargo cc c++ nm readelf
+	scripts/need --optional valgrind strace
+	$(CARGO) test --workspace --no-fail-fast
+
+test-sanitized: test-rust
+	@if echo 'int main(void) { return 0; }' | $(CC) -fsanitize=address,undefined -x c - -o /dev/null; then \
+		echo "C programs under ASan and UBSan: $(C_TESTS)"; \
+		SANITIZE=address,undefined $(CARGO) test $(addprefix --test ,$(C_TESTS)); \
+	else \
+		echo "skipped: the C programs under sanitizers, as $(CC) has none here"; \
+	fi
+
+test-valgrind: test-rust
+	@if valgrind --version; then \
+		echo "C programs under valgrind: $(C_TESTS)"; \
+		VALGRIND=1 $(CARGO) test $(addprefix --test ,$(C_TESTS)); \
+	else \
+		echo "skipped: the C programs under valgrind, which is not installed"; \
+	fi
+
+check:
+	scripts/need cargo cc
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+headers:
+	scripts/need cargo cc
+	UPDATE_HEADERS=1 $(CARGO) test --test headers generated_headers
+	UPDATE_HEADERS=1 $(CARGO) test --package spread-testd-ffi the_header_is
+
+clean:
+	$(CARGO) clean
+	rm -rf $(BUILD)

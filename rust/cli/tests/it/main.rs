@@ -1,0 +1,5 @@
+//! Tests of the command as a user sees it.
+#![cfg(unix)]
+
+#[cfg(test)]
+mod testd;

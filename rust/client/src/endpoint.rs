@@ -1,0 +1,110 @@
+//! Where daemons listen: addresses of names, and sockets for them.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+
+use crate::connect::PRIVATE_FLOOR;
+use crate::sys::fd;
+use crate::sys::resolve::{self, ResolveError};
+use crate::sys::signals;
+
+/// Socket buffers that the classic library asks for, in both directions.
+const SOCKET_BUFFER: usize = 200 * 1024;
+
+/// A connection over which nothing comes is looked at after so long, so often and so many times.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// One place a daemon may listen at.
+#[derive(Clone, Debug)]
+pub(crate) enum Endpoint {
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
+
+/// What the resolver has said.
+pub(crate) type Answer = Result<Vec<SocketAddr>, ResolveError>;
+
+/// Addresses that another thread looks up.
+#[derive(Debug)]
+pub(crate) struct Lookup {
+    done: OwnedFd,
+    answer: Arc<Mutex<Option<Answer>>>,
+}
+
+impl Lookup {
+    /// The answer, once it is there; for one call.
+    pub(crate) fn answer(&self) -> Option<Answer> {
+        self.answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Becomes readable when the answer is there.
+    pub(crate) fn done(&self) -> BorrowedFd<'_> {
+        self.done.as_fd()
+    }
+}
+
+/// Looks `host` up on a thread of its own, so that a time limit holds and waiting can be cancelled.
+pub(crate) fn start_lookup(host: Vec<u8>, port: u16) -> Option<Lookup> {
+    let (done, finished) = fd::pipe().ok()?;
+    let answer = Arc::new(Mutex::new(None));
+    let theirs = Arc::clone(&answer);
+    let spawned = signals::spawn_masked("spread-dns", 1 << 20, move || {
+        let found = resolve::lookup(&host, port);
+        *theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        // Closing the write end tells that the answer is there.
+        drop(finished);
+    });
+    match spawned {
+        Ok(_) => Some(Lookup {
+            done: fd::move_high(done, PRIVATE_FLOOR),
+            answer,
+        }),
+        Err(error) => {
+            tracing::warn!(%error, "no thread for the resolver");
+            None
+        }
+    }
+}
+
+/// The address to connect to.
+pub(crate) fn address_of(endpoint: &Endpoint) -> SockAddr {
+    match endpoint {
+        Endpoint::Tcp(address) => (*address).into(),
+        // `/tmp/` and a port always fit.
+        Endpoint::Unix(path) => {
+            SockAddr::unix(path).unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        }
+    }
+}
+
+/// A socket for `endpoint` with the options of the classic library, not yet connected.
+pub(crate) fn open(endpoint: &Endpoint) -> std::io::Result<Socket> {
+    let domain = match endpoint {
+        Endpoint::Unix(_) => Domain::UNIX,
+        Endpoint::Tcp(address) => Domain::for_address(*address),
+    };
+    // Close-on-exec by the library's default.
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    // Where the system allows less it gives the most it allows.
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+    if matches!(endpoint, Endpoint::Tcp(_)) {
+        socket.set_tcp_nodelay(true)?;
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE)
+            .with_retries(KEEPALIVE_PROBES);
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
+    Ok(socket)
+}

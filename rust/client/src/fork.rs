@@ -1,0 +1,149 @@
+//! `fork`: both processes go on, and neither may hang or read the other's messages.
+//!
+//! Before the fork every lock of ours is taken, so that the child finds everything whole. In the
+//! child no other thread exists: turns of others are void, and there is no reader. Afterwards the
+//! reading of each mailbox is unclaimed in both processes ([`crate::claim`]). A pipe tells the
+//! parent's reader when no child can use the connections any more.
+//!
+//! Lock order: slots of the table, then per session `rx` and `tx`, the reader's place, the list of
+//! free claims. Threads that hold one of them take only later ones.
+
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+
+use crate::session::{Kind, Rx, Session, Tx};
+use crate::sys::fd;
+use crate::sys::fork::{self as sys, HeldOver};
+use crate::{claim, held, reader, table};
+
+type SessionLocks = HeldOver<Session, (MutexGuard<'static, Rx>, MutexGuard<'static, Tx>)>;
+type Slot = MutexGuard<'static, Option<Arc<Session>>>;
+type Claims = MutexGuard<'static, Vec<claim::Place>>;
+
+/// What the forking thread holds between the handlers. Released in the order of the fields.
+struct Prepared {
+    pipe: Option<(OwnedFd, OwnedFd)>,
+    sessions: Vec<SessionLocks>,
+    reader: reader::ForkLock,
+    claims: Claims,
+    _slots: Vec<Slot>,
+}
+
+thread_local! {
+    static PREPARED: RefCell<Option<Prepared>> = const { RefCell::new(None) };
+}
+
+/// Write ends that a child keeps open until it ends or replaces its program.
+static KEPT: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
+
+/// Forked children that may still use our connections. Changed for a fork with all sessions locked.
+static CHILDREN: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a forked child may still use our connections.
+pub(crate) fn has_children() -> bool {
+    CHILDREN.load(Ordering::SeqCst) > 0
+}
+
+/// A child has ended or replaced its program.
+pub(crate) fn child_gone() {
+    let _ = CHILDREN.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
+        count.checked_sub(1)
+    });
+}
+
+/// Registers the handlers, once per process.
+pub(crate) fn register() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if let Err(error) = sys::on_fork(prepare, parent, child) {
+            tracing::warn!(%error, "forks of this program will not be noticed");
+        }
+    });
+}
+
+extern "C" fn prepare() {
+    let slots = table::lock_all();
+    let sessions: Vec<SessionLocks> = slots
+        .iter()
+        .filter_map(|slot| slot.as_ref())
+        .map(|session| HeldOver::lock(Arc::clone(session), |s| (s.rx(), s.tx())))
+        .collect();
+    // Here and not after the fork: the first process to come back may claim before the other has
+    // run its handler. If the fork fails, the pipe ends at once and we are alone again.
+    for session in &sessions {
+        session.owner().claim.loosen();
+    }
+    if !sessions.is_empty() {
+        CHILDREN.fetch_add(1, Ordering::SeqCst);
+    }
+    let pipe = if sessions.is_empty() {
+        None
+    } else {
+        fd::pipe()
+            .ok()
+            .map(|(read, write)| (fd::move_high(read, 1024), fd::move_high(write, 1024)))
+    };
+    let reader = reader::lock_for_fork();
+    let claims = claim::lock();
+    let _ = PREPARED.try_with(|prepared| {
+        *prepared.borrow_mut() = Some(Prepared {
+            pipe,
+            sessions,
+            reader,
+            claims,
+            _slots: slots,
+        });
+    });
+}
+
+fn take() -> Option<Prepared> {
+    PREPARED
+        .try_with(|prepared| prepared.borrow_mut().take())
+        .ok()
+        .flatten()
+}
+
+extern "C" fn parent() {
+    let Some(mut prepared) = take() else { return };
+    let pipe = prepared.pipe.take();
+    drop(prepared);
+    if let Some((read, write)) = pipe {
+        drop(write);
+        reader::watch_child(read);
+    }
+}
+
+extern "C" fn child() {
+    let Some(mut prepared) = take() else { return };
+    CHILDREN.store(0, Ordering::SeqCst);
+    let me = held::token();
+    let mut stable = Vec::new();
+    for session in &mut prepared.sessions {
+        session.owner().claim.inherit();
+        let (rx, tx) = session.guards();
+        rx.forget_other_threads(me);
+        tx.forget_other_threads(me);
+        if matches!(session.owner().kind, Kind::Stable { .. }) {
+            stable.push(Arc::clone(session.owner()));
+        }
+    }
+    prepared.reader.forget_in_child();
+    // The free places of the shared pages are the parent's to use.
+    prepared.claims.clear();
+    let pipe = prepared.pipe.take();
+    drop(prepared);
+    if let Some((read, write)) = pipe {
+        drop(read);
+        KEPT.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(write);
+    }
+    // A select() on a mailbox of the stable kind must wake before any call of the library.
+    for session in stable {
+        if let Err(error) = reader::watch(&session) {
+            tracing::warn!(%error, "no background reader in the forked child");
+        }
+    }
+}

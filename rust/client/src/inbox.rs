@@ -1,0 +1,267 @@
+//! The bytes that have been received and not yet taken by the program.
+//!
+//! The inbox holds the daemon's byte stream as it came: a small head for a part of a header, then
+//! slabs. Whoever takes a message cuts it out of the stream. So draining costs no work per message,
+//! and a queued message costs no memory beyond its own bytes.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, BytesMut};
+use spread_proto::{HEADER_LEN, Header};
+
+/// Size of a slab. Below the threshold above which allocators map memory anew each time.
+pub(crate) const SLAB_LEN: usize = 64 * 1024;
+
+/// A slab with less room than this is not read into any more.
+const MIN_READ: usize = 2 * 1024;
+
+/// Bytes of a stream, first in first out.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    /// The stream's next bytes, before those of the slabs; at most a header.
+    head: Head,
+    slabs: VecDeque<BytesMut>,
+    /// All bytes, head and slabs.
+    len: usize,
+    /// An empty slab kept for the next burst.
+    spare: Option<BytesMut>,
+}
+
+#[derive(Debug)]
+struct Head {
+    bytes: [u8; HEADER_LEN],
+    len: usize,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            bytes: [0; HEADER_LEN],
+            len: 0,
+        }
+    }
+}
+
+impl Inbox {
+    /// Bytes in the inbox.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether all there is fits the head: a header or a part of one.
+    pub(crate) fn only_head(&self) -> bool {
+        self.slabs.is_empty()
+    }
+
+    /// The next message's header, once all of it is there.
+    #[inline]
+    pub(crate) fn header(&self) -> Option<Header> {
+        if self.head.len == 0
+            && let Some(raw) = self.slabs.front().and_then(|slab| slab.first_chunk())
+        {
+            return Some(Header::decode(raw));
+        }
+        let mut raw = [0; HEADER_LEN];
+        self.peek(0, &mut raw).then(|| Header::decode(&raw))
+    }
+
+    /// Copies the bytes from `at` on without taking them. False if there are too few.
+    pub(crate) fn peek(&self, at: usize, out: &mut [u8]) -> bool {
+        if self.len < at + out.len() {
+            return false;
+        }
+        let mut skip = at;
+        let mut filled = 0;
+        let chunks = std::iter::once(&self.head.bytes[..self.head.len])
+            .chain(self.slabs.iter().map(|slab| &slab[..]));
+        for chunk in chunks {
+            if filled == out.len() {
+                break;
+            }
+            if skip >= chunk.len() {
+                skip -= chunk.len();
+                continue;
+            }
+            let part = &chunk[skip..];
+            skip = 0;
+            let count = part.len().min(out.len() - filled);
+            out[filled..filled + count].copy_from_slice(&part[..count]);
+            filled += count;
+        }
+        true
+    }
+
+    /// Takes `N` bytes that the caller knows to be there.
+    #[inline]
+    pub(crate) fn take_array<const N: usize>(&mut self) -> [u8; N] {
+        if self.head.len == 0
+            && let Some(slab) = self.slabs.front_mut()
+            && slab.len() > N
+            && let Some(array) = slab.first_chunk::<N>().copied()
+        {
+            slab.advance(N);
+            self.len -= N;
+            return array;
+        }
+        let mut array = [0; N];
+        let mut at = 0;
+        self.take(N, |piece| {
+            array[at..at + piece.len()].copy_from_slice(piece);
+            at += piece.len();
+        });
+        array
+    }
+
+    /// Takes `count` bytes (or all there are), handing them over in pieces.
+    pub(crate) fn take(&mut self, count: usize, mut piece: impl FnMut(&[u8])) {
+        let mut left = count.min(self.len);
+        self.len -= left;
+        if self.head.len > 0 && left > 0 {
+            let part = left.min(self.head.len);
+            piece(&self.head.bytes[..part]);
+            self.head.bytes.copy_within(part..self.head.len, 0);
+            self.head.len -= part;
+            left -= part;
+        }
+        while left > 0 {
+            let Some(slab) = self.slabs.front_mut() else {
+                break;
+            };
+            let part = left.min(slab.len());
+            piece(&slab[..part]);
+            slab.advance(part);
+            left -= part;
+            if slab.is_empty()
+                && let Some(empty) = self.slabs.pop_front()
+            {
+                self.recycle(empty);
+            }
+        }
+    }
+
+    fn recycle(&mut self, mut slab: BytesMut) {
+        if self.spare.is_none() {
+            slab.clear();
+            // `reserve` takes back the bytes that were advanced over, as nobody else holds them.
+            slab.reserve(SLAB_LEN);
+            self.spare = Some(slab);
+        }
+    }
+
+    /// Gives back what is kept for the next burst.
+    pub(crate) fn shrink(&mut self) {
+        if self.slabs.is_empty() {
+            self.spare = None;
+            self.slabs = VecDeque::new();
+        }
+    }
+
+    /// Puts bytes behind all others.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if self.slabs.is_empty() && self.head.len + bytes.len() <= HEADER_LEN {
+            self.head.bytes[self.head.len..self.head.len + bytes.len()].copy_from_slice(bytes);
+            self.head.len += bytes.len();
+            self.len += bytes.len();
+        } else {
+            self.fill(bytes.len(), |slab| slab.extend_from_slice(bytes));
+        }
+    }
+
+    /// Has `write` append to a slab with room for `at_least` bytes (and at least a sensible read).
+    pub(crate) fn fill<R>(&mut self, at_least: usize, write: impl FnOnce(&mut BytesMut) -> R) -> R {
+        let at_least = at_least.clamp(MIN_READ.min(SLAB_LEN), usize::MAX);
+        let room = self
+            .slabs
+            .back()
+            .is_some_and(|slab| slab.capacity() - slab.len() >= at_least.min(MIN_READ));
+        if !room {
+            let fresh = match self.spare.take() {
+                Some(spare) if spare.capacity() >= at_least.min(SLAB_LEN) => spare,
+                _ => BytesMut::with_capacity(SLAB_LEN),
+            };
+            self.slabs.push_back(fresh);
+        }
+        // There is a last slab: one was just pushed if there was none.
+        let Some(slab) = self.slabs.back_mut() else {
+            return write(&mut BytesMut::new());
+        };
+        let before = slab.len();
+        let result = write(slab);
+        let added = slab.len() - before;
+        self.len += added;
+        if added == 0
+            && before == 0
+            && let Some(unused) = self.slabs.pop_back()
+        {
+            self.recycle(unused);
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(inbox: &mut Inbox, count: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        inbox.take(count, |piece| out.extend_from_slice(piece));
+        out
+    }
+
+    #[test]
+    fn bytes_come_out_as_they_went_in_whatever_the_pieces() {
+        let data: Vec<u8> = (0..200_000_u32)
+            .map(|n| n.to_le_bytes()[1] ^ 0x5a)
+            .collect();
+        for step in [1, 7, 47, 48, 49, 4096, 70_000] {
+            let mut inbox = Inbox::default();
+            for piece in data.chunks(step) {
+                inbox.push(piece);
+            }
+            assert_eq!(inbox.len(), data.len());
+            let mut back = Vec::new();
+            while inbox.len() > 0 {
+                back.extend(drain(&mut inbox, 1 + step * 3 / 2));
+            }
+            assert_eq!(back, data, "pieces of {step}");
+        }
+    }
+
+    #[test]
+    fn head_and_slab_are_one_stream() {
+        let mut inbox = Inbox::default();
+        inbox.push(&[1; 47]);
+        assert!(inbox.only_head());
+        inbox.push(&[2; 10]);
+        assert!(!inbox.only_head());
+        let mut out = [0; 4];
+        assert!(inbox.peek(45, &mut out));
+        assert_eq!(out, [1, 1, 2, 2]);
+        assert!(!inbox.peek(54, &mut out));
+        assert_eq!(inbox.take_array::<3>(), [1; 3]);
+        assert_eq!(drain(&mut inbox, 43), [1; 43]);
+        assert_eq!(inbox.take_array::<4>(), [1, 2, 2, 2]);
+        assert_eq!(inbox.take_array::<4>(), [2; 4]);
+        assert_eq!(drain(&mut inbox, 100).len(), 3);
+        assert_eq!(inbox.len(), 0);
+    }
+
+    #[test]
+    fn memory_is_given_back() {
+        let mut inbox = Inbox::default();
+        inbox.push(&[0; 500_000]);
+        drain(&mut inbox, 500_000);
+        inbox.shrink();
+        assert!(inbox.spare.is_none());
+        assert_eq!(inbox.slabs.capacity(), 0);
+    }
+
+    #[test]
+    fn a_write_that_adds_nothing_leaves_nothing() {
+        let mut inbox = Inbox::default();
+        inbox.fill(0, |_| ());
+        assert!(inbox.only_head());
+        assert_eq!(inbox.len(), 0);
+    }
+}

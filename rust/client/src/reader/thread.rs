@@ -1,0 +1,412 @@
+//! What the reader's thread does: waits for arrivals, requests and its own clock, and drains.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Request, Shared, TICK, lock};
+use crate::claim::Taken;
+use crate::fork;
+use crate::inbox::Inbox;
+use crate::session::{Kind, Rx, Session};
+use crate::sys::epoll::{BATCH, Ready};
+use crate::sys::fd;
+
+/// The bell's key in the epoll set.
+pub(super) const BELL_KEY: u64 = u64::MAX;
+
+/// The key of all pipes to children.
+const CHILD_KEY: u64 = u64::MAX - 1;
+
+/// How long an arrival on a socket mailbox is left to the program's own receive.
+const REST: Duration = Duration::from_millis(1);
+
+/// Most bytes drained from one link before the others get their turn.
+const TURN_BYTES: usize = 1 << 20;
+
+/// A disarmed link that the tick looks at.
+struct Ticking {
+    session: Arc<Session>,
+    reads: u32,
+}
+
+/// An arrival that may be left to the program for a moment.
+struct Resting {
+    until: Instant,
+    session: Arc<Session>,
+    reads: u32,
+}
+
+/// What the thread knows by itself.
+#[derive(Default)]
+struct State {
+    ticking: Vec<Ticking>,
+    next_tick: Option<Instant>,
+    resting: Vec<Resting>,
+    /// Links whose turn ended before they were dry.
+    again: Vec<Arc<Session>>,
+    children: Vec<OwnedFd>,
+}
+
+/// Runs for the life of the process.
+pub(super) fn run(shared: &Shared) {
+    let mut state = State::default();
+    let mut ready = [Ready {
+        key: 0,
+        ended: false,
+    }; BATCH];
+    loop {
+        let patience = state.patience(shared);
+        let count = shared.epoll.wait(&mut ready, patience);
+        shared.awake.store(true, Ordering::SeqCst);
+        for one in &ready[..count] {
+            state.arrival(shared, *one);
+        }
+        state.requests(shared);
+        state.rested();
+        state.tick(shared);
+        for session in std::mem::take(&mut state.again) {
+            state.drain(session);
+        }
+    }
+}
+
+/// The program has closed or shut down a mailbox number of the stable kind, a usual way to wake a
+/// blocked receiver.
+fn mailbox_closed(session: &Session) {
+    let mut rx = session.rx();
+    session.shut_down();
+    if !session.mailbox.is_ours() {
+        // Closed: the classic library has no descriptor to receive from any more.
+        rx.inbox = Inbox::default();
+    }
+    session.end(&mut rx);
+    session.settle_token(&mut rx);
+}
+
+impl State {
+    /// Milliseconds to sleep at most; tells threads whether they have to wake us.
+    fn patience(&mut self, shared: &Shared) -> i32 {
+        if self.ticking.is_empty() {
+            self.next_tick = None;
+        } else if self.next_tick.is_none() {
+            self.next_tick = Some(Instant::now() + TICK);
+        }
+        shared
+            .ticking
+            .store(self.next_tick.is_some(), Ordering::SeqCst);
+        shared.awake.store(false, Ordering::SeqCst);
+        // A request that was left while the flag was still up is not slept over.
+        if !self.again.is_empty() || !lock(&shared.requests).is_empty() {
+            return 0;
+        }
+        let next = self
+            .resting
+            .iter()
+            .map(|rest| rest.until)
+            .chain(self.next_tick)
+            .min();
+        next.map_or(-1, |next| {
+            let left = next.saturating_duration_since(Instant::now());
+            // Rounded up: waking early would only spin.
+            i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX)
+        })
+    }
+
+    fn arrival(&mut self, shared: &Shared, one: Ready) {
+        match one.key {
+            BELL_KEY => fd::silence(&shared.bell),
+            CHILD_KEY => self.children_gone(shared),
+            key => {
+                let Some(session) = shared.session(key / 2) else {
+                    return;
+                };
+                if key % 2 == 1 {
+                    mailbox_closed(&session);
+                } else if one.ended || !self.may_rest(&session) {
+                    self.drain(session);
+                }
+            }
+        }
+    }
+
+    /// On a socket mailbox an arrival is first left to the program, which the kernel has woken too,
+    /// as long as the program has not stayed away before. True: it rests.
+    fn may_rest(&mut self, session: &Arc<Session>) -> bool {
+        if !matches!(session.kind, Kind::Socket) {
+            return false;
+        }
+        let rx = session.rx();
+        let reads = rx.watch.reads;
+        if reads == rx.watch.stayed_away {
+            return false;
+        }
+        drop(rx);
+        self.rest(session, reads);
+        true
+    }
+
+    /// Comes back to a session in a moment.
+    fn rest(&mut self, session: &Arc<Session>, reads: u32) {
+        let known = self
+            .resting
+            .iter()
+            .any(|rest| rest.session.key() == session.key());
+        if !known {
+            self.resting.push(Resting {
+                until: Instant::now() + REST,
+                session: Arc::clone(session),
+                reads,
+            });
+        }
+    }
+
+    fn requests(&mut self, shared: &Shared) {
+        // The list is unlocked again before anything of a session is locked.
+        let list = std::mem::take(&mut *lock(&shared.requests));
+        for request in list {
+            match request {
+                Request::Look(key) => {
+                    if let Some(session) = shared.session(key) {
+                        self.look(shared, session);
+                    }
+                }
+                Request::Tick(key) => {
+                    if let Some(session) = shared.session(key) {
+                        let reads = session.rx().watch.reads;
+                        self.ticking.push(Ticking { session, reads });
+                    }
+                }
+                Request::Child(pipe) => {
+                    if shared.epoll.add_level(pipe.as_raw_fd(), CHILD_KEY).is_ok() {
+                        self.children.push(pipe);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A receiver has left something for us.
+    fn look(&mut self, shared: &Shared, session: Arc<Session>) {
+        let mut rx = session.rx();
+        if rx.watch.armed || rx.watch.ticking || rx.owner.is_some() {
+            drop(rx);
+            self.drain(session);
+        } else {
+            // What waits is reported at once.
+            arm(shared, &session, &mut rx);
+        }
+    }
+
+    /// Looks whether the programs have come back to their disarmed links.
+    fn tick(&mut self, shared: &Shared) {
+        if self.next_tick.is_none_or(|next| Instant::now() < next) {
+            return;
+        }
+        self.next_tick = None;
+        self.ticking.retain_mut(|entry| {
+            let session = &entry.session;
+            let mut rx = session.rx();
+            let came_back = rx.watch.reads != entry.reads;
+            entry.reads = rx.watch.reads;
+            if session.closed.load(Ordering::Acquire) {
+                rx.watch.ticking = false;
+                return false;
+            }
+            if came_back {
+                return true;
+            }
+            rx.watch.ticking = false;
+            if rx.owner.is_some() {
+                rx.watch.parked = true;
+            } else {
+                rx.watch.stayed_away = rx.watch.reads;
+                arm(shared, session, &mut rx);
+            }
+            false
+        });
+    }
+
+    /// Drains the socket mailboxes whose arrival has rested. A program that has read its link
+    /// meanwhile is left alone for as long again.
+    fn rested(&mut self) {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        self.resting.retain_mut(|rest| {
+            if rest.until > now {
+                return true;
+            }
+            let reads = rest.session.rx().watch.reads;
+            let socket = matches!(rest.session.kind, Kind::Socket);
+            if socket && reads != rest.reads && !rest.session.closed.load(Ordering::Acquire) {
+                rest.reads = reads;
+                rest.until = now + REST;
+                return true;
+            }
+            due.push(Arc::clone(&rest.session));
+            false
+        });
+        for session in due {
+            match session.kind {
+                Kind::Socket => self.drain(session),
+                Kind::Stable { .. } => call_back(&session),
+            }
+        }
+    }
+
+    /// Moves what a link holds into its inbox, for one turn.
+    fn drain(&mut self, session: Arc<Session>) {
+        let mut rx = session.rx();
+        if session.closed.load(Ordering::Acquire) {
+            return;
+        }
+        if session.claim.is_free() {
+            announce(&session);
+            return;
+        }
+        if !session.claim.is_mine() {
+            return;
+        }
+        if rx.owner.is_some() {
+            rx.watch.wants = true;
+            drop(rx);
+            // The owner may have left by a long jump, and nobody would notice on a stable mailbox.
+            if matches!(session.kind, Kind::Stable { .. }) {
+                self.rest(&session, 0);
+            }
+            return;
+        }
+        if rx.ended || session.has_failed() || !session.link_is_ours() {
+            return;
+        }
+        rx.watch.stayed_away = rx.watch.reads;
+        let more = drain_some(&session, &mut rx);
+        drop(rx);
+        if more {
+            self.again.push(session);
+        }
+    }
+
+    /// Children that are gone, or have replaced their program, leave the connections to us.
+    fn children_gone(&mut self, shared: &Shared) {
+        self.children.retain(|pipe| {
+            let gone = fd::ready_now(pipe.as_raw_fd(), libc::POLLIN) != 0;
+            if gone {
+                let _ = shared.epoll.remove(pipe.as_raw_fd());
+                fork::child_gone();
+            }
+            !gone
+        });
+        let sessions: Vec<_> = lock(&shared.sessions).values().cloned().collect();
+        for session in sessions {
+            // A fork takes this lock first, so it has been counted or comes later.
+            let mut rx = session.rx();
+            let alone = !fork::has_children();
+            if alone {
+                let taken = session.claim.alone_again();
+                if taken != Taken::Held {
+                    session.now_mine(&mut rx, taken);
+                }
+            }
+            drop(rx);
+            if alone {
+                self.drain(session);
+            }
+        }
+    }
+}
+
+/// Has arrivals wake the reader again. What is there already is reported at once.
+fn arm(shared: &Shared, session: &Session, rx: &mut Rx) {
+    if rx.watch.armed || rx.ended || !session.link_is_ours() {
+        return;
+    }
+    let waiting = fd::unread(session.link_fd()).is_ok_and(|count| count > 0);
+    if waiting && matches!(session.kind, Kind::Stable { .. }) {
+        // The program had not come back for it: be slower to disarm the next time.
+        rx.watch.needed = rx.watch.needed.saturating_mul(2);
+    }
+    rx.watch.streak = 0;
+    rx.inbox.shrink();
+    rx.watch.armed = shared
+        .epoll
+        .add(session.link_fd(), super::link_key(session))
+        .is_ok();
+}
+
+/// Data came, and its receiver has not taken it. It is only slow, and takes the token out again when
+/// it returns; or it has left by a long jump, and the program must learn that the mailbox is
+/// readable.
+fn call_back(session: &Session) {
+    let mut rx = session.rx();
+    if let Kind::Stable { ours } = &session.kind
+        && rx.owner.is_some()
+        && rx.watch.wants
+        && !rx.token
+        && fd::ready_now(session.link_fd(), libc::POLLIN) != 0
+    {
+        rx.token = fd::write_now(ours.as_raw_fd(), &[1]).is_ok();
+    }
+}
+
+/// Nobody has claimed this mailbox since a fork: the program must still wake from a `select()`.
+fn announce(session: &Session) {
+    if let Kind::Stable { ours } = &session.kind
+        && fd::ready_now(session.link_fd(), libc::POLLIN) != 0
+    {
+        session.claim.announce(|| {
+            let _ = fd::write_now(ours.as_raw_fd(), &[1]);
+        });
+    }
+}
+
+/// Reads for one turn. True: there may be more.
+fn drain_some(session: &Session, rx: &mut Rx) -> bool {
+    let link = session.link_fd();
+    let most = session.options.recv_max_bytes;
+    let mut turn = TURN_BYTES;
+    let mut arrived = false;
+    let more = loop {
+        let room = most.saturating_sub(rx.inbox.len()).min(turn);
+        if room == 0 {
+            rx.watch.full = rx.inbox.len() >= most;
+            break !rx.watch.full;
+        }
+        let limit = match session.kind {
+            // The last byte stays, so that the kernel keeps the mailbox readable.
+            Kind::Socket => fd::unread(link).unwrap_or(0).saturating_sub(1).min(room),
+            Kind::Stable { .. } => room,
+        };
+        if limit == 0 {
+            break false;
+        }
+        match rx
+            .inbox
+            .fill(limit, |slab| fd::read_into(link, slab, limit))
+        {
+            Ok(0) => {
+                session.end(rx);
+                arrived = true;
+                break false;
+            }
+            Ok(count) => {
+                arrived = true;
+                turn -= count.min(turn);
+            }
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(code) if fd::would_block(code) => break false,
+                _ => {
+                    session.end(rx);
+                    arrived = true;
+                    break false;
+                }
+            },
+        }
+    };
+    if arrived {
+        session.renew_token(rx);
+    }
+    more
+}

@@ -1,0 +1,599 @@
+//! Receiving, as a machine of prompt steps and blocking calls.
+//!
+//! The caller alternates: [`Receive::step`], and as long as that says [`Progress::Blocked`],
+//! [`BlockingCall::run`] on [`Receive::call`]. Nothing of a [`Receive`] has a destructor, so a
+//! thread may be removed from the blocking call; what it held is in [`crate::held`].
+//!
+//! With an empty inbox the caller's thread reads the link itself: the header into memory of the
+//! session, then the rest of the message straight into the caller's buffers, together with the
+//! first bytes of the next header. If those came, more is waiting, and the next receive reads in
+//! bulk into the inbox.
+
+use std::mem::ManuallyDrop;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use spread_proto::{ByteOrder, Direction, FrameLayout, HEADER_LEN, Header, MARKERS, Name, service};
+
+use crate::claim::Taken;
+use crate::error::Error;
+use crate::held::{self, Turn};
+use crate::inbox::Inbox;
+use crate::reader;
+use crate::room::{Outputs, Progress, Room, terminate};
+use crate::session::{Kind, Rx, Session};
+use crate::sys::blocking::BlockingCall;
+use crate::sys::fd;
+use crate::sys::out::DirectRead;
+
+/// Bytes of a next header that a direct read may take along: never a whole one, so that no frame is
+/// completed early.
+const AHEAD: usize = HEADER_LEN - 1;
+
+/// Largest bulk read of a receiver.
+const BULK: usize = crate::inbox::SLAB_LEN;
+
+/// One receive in progress.
+#[derive(Debug)]
+pub struct Receive<'r, 'm> {
+    session: ManuallyDrop<Option<Arc<Session>>>,
+    key: u64,
+    /// The blocking call to make after a step said [`Progress::Blocked`].
+    pub call: BlockingCall,
+    pending: Pending,
+    room: Room<'r, 'm>,
+    drop_recv: bool,
+    /// What to tell the caller, once the machine is done.
+    pub out: Outputs,
+}
+
+/// What the blocking call was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pending {
+    Start,
+    /// Header bytes into the landing, of which the inbox held so many before.
+    Header(usize),
+    /// Readability only.
+    Readable,
+}
+
+/// How an attempt to get more bytes ended.
+enum Fill {
+    Got,
+    Ended,
+    /// The caller has to wait first.
+    Wait,
+}
+
+impl<'r, 'm> Receive<'r, 'm> {
+    /// A receive on `mailbox`. `drop_recv`: what does not fit is dropped.
+    ///
+    /// # Errors
+    /// [`Error::IllegalSession`]; [`Error::NetError`] after a loss has been reported.
+    pub fn begin(mailbox: i32, room: Room<'r, 'm>, drop_recv: bool) -> Result<Self, Error> {
+        let session = crate::table::find(mailbox).ok_or(Error::IllegalSession)?;
+        if session.has_failed() {
+            return Err(Error::NetError);
+        }
+        let mut room = room;
+        if drop_recv {
+            room.max_groups = room.max_groups.max(0);
+            room.max_body = room.max_body.max(0);
+        }
+        Ok(Self {
+            key: session.key(),
+            session: ManuallyDrop::new(Some(session)),
+            call: BlockingCall::NONE,
+            pending: Pending::Start,
+            room,
+            drop_recv,
+            out: Outputs::default(),
+        })
+    }
+
+    /// Goes on as far as it can without waiting.
+    #[must_use]
+    pub fn step(&mut self) -> Progress<usize> {
+        // While this thread waited, the session was in its registry (if it has one).
+        let waited = self.pending != Pending::Start;
+        let registered = waited.then(|| held::leave(self.key, Turn::Receive));
+        let Some(session) = registered.flatten().or_else(|| self.session.take()) else {
+            return Progress::Done(Err(Error::Bug));
+        };
+        let (mut rx, ready) = if waited {
+            let mut rx = session.rx();
+            rx.owner = None;
+            if session.is_gone_here() {
+                session.end(&mut rx);
+            } else if let Pending::Header(before) = self.pending {
+                self.account_header(&session, &mut rx, before);
+            }
+            (rx, Ok(()))
+        } else {
+            self.take_turn(&session)
+        };
+        let result = match ready {
+            Ok(()) => match self.advance(&session, &mut rx) {
+                Some(result) => result,
+                None => {
+                    rx.owner = Some(held::token());
+                    drop(rx);
+                    self.session = ManuallyDrop::new(held::enter(session, Turn::Receive));
+                    return Progress::Blocked;
+                }
+            },
+            Err(error) => Err(error),
+        };
+        session.settle_token(&mut rx);
+        reader::returned(&session, &mut rx);
+        if rx.queued > 0 {
+            session.rx_free.notify_one();
+        }
+        Progress::Done(result)
+    }
+
+    /// Waits until no other thread is receiving. A turn of this very thread was abandoned by a long
+    /// jump: it is taken over.
+    fn take_turn<'s>(&self, session: &'s Arc<Session>) -> (MutexGuard<'s, Rx>, Result<(), Error>) {
+        let taken = session.claim.take();
+        let mut rx = session.rx();
+        if taken != Taken::Held {
+            session.now_mine(&mut rx, taken);
+            drop(rx);
+            reader::claimed(session);
+            rx = session.rx();
+        }
+        while let Some(owner) = rx.owner {
+            if owner == held::token() {
+                drop(held::leave(self.key, Turn::Receive));
+                rx.owner = None;
+                break;
+            }
+            rx.queued += 1;
+            rx = session
+                .rx_free
+                .wait(rx)
+                .unwrap_or_else(PoisonError::into_inner);
+            rx.queued -= 1;
+        }
+        let result = if session.closed.load(Ordering::Acquire) {
+            Err(Error::IllegalSession)
+        } else if session.has_failed() {
+            Err(Error::NetError)
+        } else {
+            Ok(())
+        };
+        (rx, result)
+    }
+
+    /// The blocking header read has returned.
+    fn account_header(&self, session: &Session, rx: &mut Rx, before: usize) {
+        reader::has_read(rx);
+        match self.call.outcome() {
+            Ok(0) => session.end(rx),
+            Ok(count) => {
+                let landed = session.landing.bytes();
+                let end = (before + count).min(landed.len());
+                rx.inbox.push(&landed[before.min(end)..end]);
+            }
+            Err(code) if code == libc::EINTR || fd::would_block(code) => {}
+            Err(_) => session.end(rx),
+        }
+    }
+
+    /// Delivers, fails, or arranges a blocking call (`None`).
+    fn advance(&mut self, session: &Session, rx: &mut Rx) -> Option<Result<usize, Error>> {
+        loop {
+            if let Some(header) = rx.inbox.header() {
+                let Ok(layout) = FrameLayout::of(&header, Direction::ToClient) else {
+                    // Nothing behind this header can be trusted.
+                    session.fail();
+                    session.shut_down();
+                    return Some(Err(Error::IllegalMessage));
+                };
+                if !self.drop_recv
+                    && let Some(error) = self.refuse(&header)
+                {
+                    rx.refused = true;
+                    return Some(Err(error));
+                }
+                if rx.inbox.len() - HEADER_LEN >= layout.total() {
+                    return Some(self.deliver(session, rx, &header, &layout));
+                }
+                if rx.ended {
+                    return Some(self.lost(session, rx));
+                }
+                if rx.inbox.only_head()
+                    && let Some(done) = self.read_direct(session, rx, &header, &layout)
+                {
+                    return Some(done);
+                }
+                let missing = (HEADER_LEN + layout.total()).saturating_sub(rx.inbox.len());
+                if missing == 0 || rx.ended {
+                    continue;
+                }
+                match self.fill_slab(session, rx, missing.saturating_add(AHEAD)) {
+                    Fill::Got => {}
+                    Fill::Ended => session.end(rx),
+                    Fill::Wait => return None,
+                }
+            } else {
+                if rx.ended {
+                    return Some(self.lost(session, rx));
+                }
+                match self.fill_header(session, rx) {
+                    Fill::Got => {}
+                    Fill::Ended => session.end(rx),
+                    Fill::Wait => return None,
+                }
+            }
+        }
+    }
+
+    /// Whether the message does not fit, and what to say then. Nothing is taken.
+    fn refuse(&mut self, header: &Header) -> Option<Error> {
+        let groups = i64::from(header.num_groups);
+        let room_for_groups = self.room.for_groups();
+        let groups_fit = groups <= room_for_groups;
+        let body_fits = i64::from(header.data_len) <= self.room.max_body;
+        // A negative room for groups refuses a message without groups too, as a short buffer.
+        if groups_fit && body_fits {
+            return None;
+        }
+        self.out.service = Some(header.kind);
+        self.out.sender = Some(Name::new(header.name.as_bytes()));
+        self.out.mess_type = Some(if is_data(header.kind) {
+            header.hint.mess_type()
+        } else {
+            0
+        });
+        self.out.num_groups = Some(if groups_fit { 0 } else { -header.num_groups });
+        self.out.endian_mismatch = Some(if body_fits { 0 } else { -header.data_len });
+        let short = groups > room_for_groups && header.num_groups > 0;
+        Some(if short {
+            Error::GroupsTooShort
+        } else {
+            Error::BufferTooShort
+        })
+    }
+
+    /// Gets bytes of a header: in bulk where more is known to wait, else by a blocking read of just
+    /// the header.
+    fn fill_header(&mut self, session: &Session, rx: &mut Rx) -> Fill {
+        if rx.bulk {
+            if !reader::before_wait(session, rx) {
+                return Fill::Ended;
+            }
+            match self.read_bulk(session, rx) {
+                Ok(0) => rx.bulk = false,
+                Ok(_) => return Fill::Got,
+                Err(code) if code == libc::EINTR => return Fill::Got,
+                Err(code) if fd::would_block(code) => rx.bulk = false,
+                Err(_) => return Fill::Ended,
+            }
+        }
+        let code = match self.pending {
+            Pending::Header(_) => self.call.outcome().err(),
+            Pending::Start | Pending::Readable => None,
+        };
+        // A program may have made the mailbox non-blocking: wait for it instead of spinning.
+        if code.is_some_and(fd::would_block) {
+            self.pending = Pending::Readable;
+            self.call = BlockingCall::poll(session.link_fd(), libc::POLLIN, -1);
+            return Fill::Wait;
+        }
+        if !reader::before_wait(session, rx) {
+            return Fill::Ended;
+        }
+        // No byte more than the header: a message that is then refused must stay in the socket.
+        let before = rx.inbox.len();
+        self.pending = Pending::Header(before);
+        self.call = BlockingCall::recv(session.link_fd(), &session.landing, before);
+        Fill::Wait
+    }
+
+    /// Reads what waits, up to a slab; on socket mailboxes all but the last byte.
+    fn read_bulk(&self, session: &Session, rx: &mut Rx) -> Result<usize, i32> {
+        reader::has_read(rx);
+        let link = session.link_fd();
+        let limit = match session.kind {
+            Kind::Socket => fd::unread(link)
+                .map_err(|e| e.raw_os_error().unwrap_or(0))?
+                .saturating_sub(1),
+            Kind::Stable { .. } => BULK,
+        };
+        if limit == 0 {
+            return Ok(0);
+        }
+        let got = rx
+            .inbox
+            .fill(limit.min(BULK), |slab| {
+                fd::read_into(link, slab, limit.min(BULK))
+            })
+            .map_err(|e| e.raw_os_error().unwrap_or(0))?;
+        if got == 0 {
+            session.end(rx);
+        }
+        Ok(got)
+    }
+
+    /// Gets more of a message whose header is there.
+    fn fill_slab(&mut self, session: &Session, rx: &mut Rx, limit: usize) -> Fill {
+        reader::has_read(rx);
+        let link = session.link_fd();
+        let limit = match session.kind {
+            Kind::Socket => limit,
+            Kind::Stable { .. } => limit.max(BULK),
+        };
+        let got = rx
+            .inbox
+            .fill(limit, |slab| fd::read_into(link, slab, limit));
+        match got {
+            Ok(0) => Fill::Ended,
+            Ok(count) => {
+                // All that was asked for came: more is waiting.
+                rx.bulk = count == limit;
+                Fill::Got
+            }
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EINTR) => Fill::Got,
+                Some(code) if fd::would_block(code) => {
+                    if !reader::before_wait(session, rx) {
+                        return Fill::Ended;
+                    }
+                    self.pending = Pending::Readable;
+                    self.call = BlockingCall::poll(link, libc::POLLIN, -1);
+                    Fill::Wait
+                }
+                _ => Fill::Ended,
+            },
+        }
+    }
+
+    /// With just the header in the inbox: reads the rest straight into the caller's buffers, if it
+    /// fits and needs no rework. What came of a part goes into the inbox.
+    fn read_direct(
+        &mut self,
+        session: &Session,
+        rx: &mut Rx,
+        header: &Header,
+        layout: &FrameLayout,
+    ) -> Option<Result<usize, Error>> {
+        let fits = i64::from(header.num_groups) <= self.room.for_groups()
+            && i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
+        if !fits || layout.old_type != 0 || header.order != ByteOrder::NATIVE {
+            return None;
+        }
+        let mut ahead = [0; AHEAD];
+        let mut read = DirectRead::new();
+        let mut room = read.push(&self.room.groups, layout.groups);
+        let mut left = layout.body;
+        for piece in self.room.body.iter() {
+            let part = left.min(piece.len());
+            room &= read.push(piece, part);
+            left -= part;
+            if left == 0 {
+                break;
+            }
+        }
+        if !room || left > 0 || !read.push_own(&mut ahead) {
+            return None;
+        }
+        let got = match read.run(session.link_fd()) {
+            Ok(0) => {
+                session.end(rx);
+                return None;
+            }
+            Ok(got) => got,
+            Err(error) => {
+                if !matches!(error.raw_os_error(), Some(code) if code == libc::EINTR || fd::would_block(code))
+                {
+                    session.end(rx);
+                }
+                return None;
+            }
+        };
+        if got < layout.total() {
+            rx.inbox.fill(got, |slab| {
+                let groups = got.min(layout.groups);
+                self.room.groups.copy_back(0, groups, slab);
+                let mut left = got - groups;
+                for piece in self.room.body.iter() {
+                    let part = left.min(piece.len());
+                    piece.copy_back(0, part, slab);
+                    left -= part;
+                }
+            });
+            return None;
+        }
+        let _: [u8; HEADER_LEN] = rx.inbox.take_array();
+        let extra = got - layout.total();
+        rx.inbox.push(&ahead[..extra]);
+        rx.bulk = extra == AHEAD;
+        rx.refused = false;
+        let index = service::is_regular_membership(header.kind)
+            .then(|| self.own_index_in_room(session, layout.num_groups()));
+        self.tell(header, header.kind, index.flatten(), header.num_groups);
+        self.terminate_groups(layout.num_groups());
+        Some(Ok(layout.body))
+    }
+
+    /// Takes a whole message out of the inbox.
+    fn deliver(
+        &mut self,
+        session: &Session,
+        rx: &mut Rx,
+        header: &Header,
+        layout: &FrameLayout,
+    ) -> Result<usize, Error> {
+        let _: [u8; HEADER_LEN] = rx.inbox.take_array();
+        rx.refused = false;
+        let mut kind = header.kind;
+        if layout.old_type > 0 {
+            let raw = rx.inbox.take_array();
+            kind = service::reported_kind(header.kind, Some(header.order.get_u32(raw) & !MARKERS));
+        }
+        let named = self.take_groups(session, rx, header, layout);
+        let cut = i64::from(header.num_groups) > self.room.for_groups();
+        let index = (service::is_regular_membership(header.kind) && !cut).then_some(named);
+        let fits = i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
+        self.take_body(rx, header, layout.body);
+        let count = if cut {
+            -header.num_groups
+        } else {
+            header.num_groups
+        };
+        self.tell(header, kind, index.flatten(), count);
+        if fits {
+            Ok(layout.body)
+        } else {
+            Err(Error::BufferTooShort)
+        }
+    }
+
+    /// Groups from the inbox into the caller's room. Returns the place of the own private group.
+    fn take_groups(
+        &mut self,
+        session: &Session,
+        rx: &mut Rx,
+        header: &Header,
+        layout: &FrameLayout,
+    ) -> Option<i16> {
+        let is_membership = service::is_regular_membership(header.kind);
+        let own = session.link.private_group;
+        let room = usize::try_from(self.room.for_groups()).unwrap_or(0);
+        let mut found = None;
+        for number in 0..layout.num_groups() {
+            let mut name: [u8; 32] = rx.inbox.take_array();
+            if is_membership && found.is_none() && Name::from_raw(name) == own {
+                found = i16::try_from(number).ok();
+            }
+            if number < room {
+                terminate(&mut name);
+                self.room.groups.write_at(number * 32, &name);
+            }
+        }
+        found
+    }
+
+    /// The body from the inbox into the caller's room; integers of memberships in host order.
+    fn take_body(&mut self, rx: &mut Rx, header: &Header, length: usize) {
+        if header.order != ByteOrder::NATIVE && service::is_membership(header.kind) {
+            let mut body = Vec::with_capacity(length.min(rx.inbox.len()));
+            rx.inbox.take(length, |piece| body.extend_from_slice(piece));
+            spread_proto::flip_to_native(header.kind, header.order, &mut body);
+            self.room.write_body(0, &body);
+            return;
+        }
+        let mut at = 0;
+        let room = &mut self.room;
+        rx.inbox.take(length, |piece| {
+            room.write_body(at, piece);
+            at += piece.len();
+        });
+    }
+
+    /// Place of the own private group among the groups just read into the caller's room.
+    fn own_index_in_room(&self, session: &Session, count: usize) -> Option<i16> {
+        let own = session.link.private_group;
+        (0..count)
+            .position(|row| Name::from_raw(self.room.groups.read_back(row * 32)) == own)
+            .and_then(|at| i16::try_from(at).ok())
+    }
+
+    /// The same for names that were read straight into the caller's room.
+    fn terminate_groups(&mut self, count: usize) {
+        for row in 0..count {
+            let at = row * 32;
+            let mut name = self.room.groups.read_back::<32>(at);
+            if name[31] != 0 {
+                terminate(&mut name);
+                self.room.groups.write_at(at + 31, &name[31..]);
+            }
+        }
+    }
+
+    /// The outputs of a message that was taken.
+    fn tell(&mut self, header: &Header, kind: u32, index: Option<i16>, num_groups: i32) {
+        let data = is_data(header.kind);
+        self.out.service = Some(kind);
+        self.out.sender = Some(Name::new(header.name.as_bytes()));
+        self.out.num_groups = Some(num_groups);
+        self.out.mess_type = Some(match index {
+            Some(index) => index,
+            None if data => header.hint.mess_type(),
+            None => -1,
+        });
+        self.out.endian_mismatch =
+            Some(i32::from(data && header.hint.order() != ByteOrder::NATIVE));
+    }
+
+    /// The stream ended before this message was whole. What came of it still goes into the outputs.
+    fn lost(&mut self, session: &Session, rx: &mut Rx) -> Result<usize, Error> {
+        session.fail();
+        if let Some(header) = rx.inbox.header()
+            && let Ok(layout) = FrameLayout::of(&header, Direction::ToClient)
+        {
+            self.tell_part(session, rx, &header, &layout);
+        }
+        // What is left of a frame is of no use to anybody.
+        rx.inbox = Inbox::default();
+        Err(Error::ConnectionClosed)
+    }
+
+    fn tell_part(&mut self, session: &Session, rx: &mut Rx, header: &Header, layout: &FrameLayout) {
+        let mut came = rx.inbox.len() - HEADER_LEN;
+        let _: [u8; HEADER_LEN] = rx.inbox.take_array();
+        self.tell(header, header.kind, None, header.num_groups);
+        self.out.service = None;
+        self.out.num_groups = None;
+        if came < layout.old_type {
+            return;
+        }
+        let old = if layout.old_type > 0 {
+            rx.inbox.take_array()
+        } else {
+            [0; 4]
+        };
+        came -= layout.old_type;
+        let kind = if layout.old_type > 0 {
+            service::reported_kind(header.kind, Some(header.order.get_u32(old) & !MARKERS))
+        } else {
+            header.kind
+        };
+        if came < layout.groups {
+            return;
+        }
+        came -= layout.groups;
+        let named = self.take_groups(session, rx, header, layout);
+        let cut = i64::from(header.num_groups) > self.room.for_groups();
+        self.out.num_groups = Some(if cut {
+            -header.num_groups
+        } else {
+            header.num_groups
+        });
+        let room = usize::try_from(self.room.max_body).unwrap_or(0);
+        // In the middle of dropping a surplus everything else has been told already.
+        if self.drop_recv && layout.body > room && came >= room {
+            self.out.service = Some(kind);
+            if service::is_regular_membership(header.kind) && !cut && named.is_some() {
+                self.out.mess_type = named;
+            }
+        }
+        self.take_part_of_body(rx, came.min(layout.body));
+    }
+
+    fn take_part_of_body(&mut self, rx: &mut Rx, count: usize) {
+        let mut at = 0;
+        let room = &mut self.room;
+        rx.inbox.take(count, |piece| {
+            room.write_body(at, piece);
+            at += piece.len();
+        });
+    }
+}
+
+/// Whether the classic library takes a type for data: its `mess_type` and byte order count.
+fn is_data(kind: u32) -> bool {
+    kind & (service::REGULAR_MESS | service::REJECT_MESS) != 0
+}

@@ -1,0 +1,299 @@
+//! A session: what a mailbox number stands for.
+//!
+//! # Locks and who touches what
+//!
+//! | state | lock | touched by |
+//! | --- | --- | --- |
+//! | [`Rx`]: inbox, turn to receive, what the reader knows | `rx` | receivers, the reader, `SP_poll` |
+//! | [`Tx`]: turn to send, joined groups | `tx` | senders |
+//! | flags | atomics | everybody |
+//!
+//! `rx` before `tx`, where both are needed. Neither is ever held while waiting for the network:
+//! a thread that is going to wait enters itself as the *owner* of the turn, unlocks, waits, and
+//! locks again. Whoever finds an owner does not read (or write) the link.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use spread_proto::Name;
+
+use crate::claim::{Claim, Taken};
+use crate::held::{ThreadToken, Turn};
+use crate::inbox::Inbox;
+use crate::options::Options;
+use crate::reader;
+use crate::sys::fd::{self, Landing, SharedFd};
+
+/// How a link reaches its daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// A unix socket on the daemon's own machine.
+    Unix,
+    /// TCP over IPv4 or IPv6.
+    Tcp,
+}
+
+/// What the mailbox number is (design: the two kinds of mailbox).
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// The link's socket itself. While the inbox holds a complete message, at least one byte stays
+    /// unread in it, so that the kernel keeps it readable.
+    Socket,
+    /// One end of a socket pair, in which a token byte lies while a receive would not block.
+    Stable { ours: OwnedFd },
+}
+
+/// One connection to one daemon.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) fd: SharedFd,
+    pub(crate) private_group: Name,
+    /// Names the daemon among others of this process: its address as text.
+    pub(crate) daemon: String,
+}
+
+/// The receiving half.
+#[derive(Debug, Default)]
+pub(crate) struct Rx {
+    pub(crate) inbox: Inbox,
+    /// The thread that waits on the link.
+    pub(crate) owner: Option<ThreadToken>,
+    /// Threads that wait for the turn.
+    pub(crate) queued: usize,
+    /// The message at the head has been refused as too short; its sizes are known to the program.
+    pub(crate) refused: bool,
+    /// The stream has ended, and nothing more can be read.
+    pub(crate) ended: bool,
+    /// More than one message was waiting at the last look: read in bulk.
+    pub(crate) bulk: bool,
+    /// A token lies in the mailbox (stable kind).
+    pub(crate) token: bool,
+    /// How the reader and this link stand.
+    pub(crate) watch: reader::Watch,
+}
+
+/// The sending half.
+#[derive(Debug, Default)]
+pub(crate) struct Tx {
+    /// The thread that is in the middle of a frame.
+    pub(crate) owner: Option<ThreadToken>,
+    /// Threads that wait for the turn.
+    pub(crate) queued: usize,
+    /// A message with data has been sent.
+    pub(crate) sent_data: bool,
+    /// Groups that were joined and not left, as far as this side has asked.
+    pub(crate) joined: BTreeSet<[u8; 32]>,
+    /// A warning about many groups has been given.
+    pub(crate) warned_groups: bool,
+}
+
+impl Rx {
+    /// In a forked child: only the forking thread is there.
+    pub(crate) fn forget_other_threads(&mut self, me: ThreadToken) {
+        if self.owner != Some(me) {
+            self.owner = None;
+        }
+        self.queued = 0;
+        self.watch.reset();
+    }
+}
+
+impl Tx {
+    /// In a forked child: only the forking thread is there. A frame of which another thread had
+    /// sent a part is completed by that thread in the parent.
+    pub(crate) fn forget_other_threads(&mut self, me: ThreadToken) {
+        if self.owner != Some(me) {
+            self.owner = None;
+        }
+        self.queued = 0;
+    }
+}
+
+/// One session. See the module's table for its locks.
+#[derive(Debug)]
+pub(crate) struct Session {
+    key: u64,
+    pub(crate) mailbox: SharedFd,
+    pub(crate) kind: Kind,
+    pub(crate) link: Link,
+    pub(crate) options: Options,
+    pub(crate) landing: Landing,
+    pub(crate) claim: Claim,
+    /// The loss of the connection has been reported, or a send has failed.
+    failed: AtomicBool,
+    /// The reader or a receiver has seen the end of the stream.
+    pub(crate) ended: AtomicBool,
+    /// The program has disconnected; only threads that are still inside know this session.
+    pub(crate) closed: AtomicBool,
+    rx: Mutex<Rx>,
+    pub(crate) rx_free: Condvar,
+    tx: Mutex<Tx>,
+    pub(crate) tx_free: Condvar,
+}
+
+impl Session {
+    /// A session over a link whose handshake is done.
+    pub(crate) fn new(
+        link: Link,
+        mailbox: SharedFd,
+        kind: Kind,
+        options: Options,
+        claim: Claim,
+    ) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            key: NEXT.fetch_add(1, Ordering::Relaxed),
+            mailbox,
+            kind,
+            link,
+            options,
+            landing: Landing::default(),
+            claim,
+            failed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            rx: Mutex::default(),
+            rx_free: Condvar::new(),
+            tx: Mutex::default(),
+            tx_free: Condvar::new(),
+        })
+    }
+
+    /// Names the session for as long as the process lives; mailbox numbers are used again.
+    pub(crate) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// The number that programs hold.
+    pub(crate) fn mailbox(&self) -> RawFd {
+        self.mailbox.raw()
+    }
+
+    /// The descriptor that the daemon's bytes come from.
+    pub(crate) fn link_fd(&self) -> RawFd {
+        self.link.fd.raw()
+    }
+
+    /// Locks the receiving half. A panic under the lock was a defect of ours; the inbox is a whole
+    /// stream at every moment, so going on is sound.
+    pub(crate) fn rx(&self) -> MutexGuard<'_, Rx> {
+        self.rx.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks the sending half.
+    pub(crate) fn tx(&self) -> MutexGuard<'_, Tx> {
+        self.tx.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the loss has been reported.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// From active to the error state.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Takes note that the stream has ended.
+    pub(crate) fn end(&self, rx: &mut Rx) {
+        rx.ended = true;
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Shuts the link down, which wakes whoever waits on it and tells the daemon; but not where
+    /// another process may be using the connection.
+    pub(crate) fn shut_down(&self) {
+        if !self.claim.is_shared() && self.link.fd.is_ours() {
+            fd::shut_down(self.link_fd());
+        }
+    }
+
+    /// Whether a socket in the place of this mailbox would be readable: at the end of the stream, and
+    /// also on a part of a message.
+    fn has_something(&self, rx: &Rx) -> bool {
+        rx.ended || self.has_failed() || rx.inbox.len() > 0
+    }
+
+    /// Whether this process has given the connection up without ending it (`SP_kill` after a
+    /// fork): its numbers may be somebody else's by now.
+    pub(crate) fn is_gone_here(&self) -> bool {
+        self.closed.load(Ordering::Acquire) && self.claim.is_shared()
+    }
+
+    /// Puts the token in or takes it out, as the inbox is now. Only the stable kind has one.
+    pub(crate) fn settle_token(&self, rx: &mut Rx) {
+        if let Kind::Stable { ours } = &self.kind {
+            let want = self.has_something(rx);
+            if want && !rx.token {
+                rx.token = fd::write_now(ours.as_raw_fd(), &[1]).is_ok();
+            } else if !want && rx.token && self.mailbox.is_ours() {
+                self.take_all_tokens(rx);
+            }
+        }
+    }
+
+    /// An arrival behind others: a fresh token first, then the old one out, so that the mailbox
+    /// gives an edge per arrival as a socket does.
+    pub(crate) fn renew_token(&self, rx: &mut Rx) {
+        if let Kind::Stable { ours } = &self.kind
+            && rx.token
+            && self.mailbox.is_ours()
+            && fd::write_now(ours.as_raw_fd(), &[1]).is_ok()
+        {
+            let _ = fd::read_now(self.mailbox(), &mut [0]);
+        }
+        self.settle_token(rx);
+    }
+
+    /// A thread is gone that held a turn. It gave no answer, so its call counts as never finished.
+    pub(crate) fn abandon(&self, turn: Turn, who: ThreadToken) {
+        match turn {
+            Turn::Receive => {
+                let mut rx = self.rx();
+                if rx.owner == Some(who) {
+                    rx.owner = None;
+                    reader::returned(self, &mut rx);
+                    self.rx_free.notify_all();
+                }
+            }
+            Turn::Send => {
+                let mut tx = self.tx();
+                if tx.owner == Some(who) {
+                    tx.owner = None;
+                    // Half a frame may be out: nothing can follow it.
+                    self.fail();
+                    self.tx_free.notify_all();
+                }
+            }
+        }
+    }
+
+    /// Whether the link's number still stands for the link.
+    pub(crate) fn link_is_ours(&self) -> bool {
+        self.link.fd.is_ours()
+    }
+
+    /// This process has got the claim of reading.
+    pub(crate) fn now_mine(&self, rx: &mut Rx, taken: Taken) {
+        if taken == Taken::FromOther {
+            // The other process has gone on in the stream from where both were.
+            rx.inbox = Inbox::default();
+            rx.refused = false;
+            rx.bulk = false;
+        }
+        if matches!(self.kind, Kind::Stable { .. }) && self.mailbox.is_ours() {
+            self.take_all_tokens(rx);
+            self.claim.unmark_token();
+            self.settle_token(rx);
+        }
+    }
+
+    /// Takes out what lies in the mailbox, also tokens that other processes have put there.
+    fn take_all_tokens(&self, rx: &mut Rx) {
+        while fd::read_now(self.mailbox(), &mut [0; 16]).is_ok_and(|count| count > 0) {}
+        rx.token = false;
+    }
+}

@@ -1,0 +1,149 @@
+//! The system calls in which a program's thread waits, as plain data.
+//!
+//! Programs end a blocked receiver with `pthread_cancel`, or leave it with `siglongjmp` from a
+//! signal handler. Both remove frames without asking them. So the call is described by a
+//! [`BlockingCall`] without any destructor, made by [`BlockingCall::run`] through declarations
+//! that may unwind, and every resource it stands for is registered elsewhere
+//! ([`crate::held`]) while it runs.
+
+use std::os::fd::RawFd;
+
+use libc::{c_int, c_void, msghdr, nfds_t, pollfd, size_t, ssize_t};
+
+// The libc crate declares these as functions that never unwind; the compiler then drops the
+// unwind tables of the callers and a cancelled thread aborts the process.
+unsafe extern "C-unwind" {
+    fn recv(fd: c_int, buf: *mut c_void, len: size_t, flags: c_int) -> ssize_t;
+    fn poll(fds: *mut pollfd, nfds: nfds_t, timeout: c_int) -> c_int;
+}
+
+/// What a blocking call asks of the kernel.
+#[derive(Clone, Copy, Debug)]
+enum Request {
+    Nothing,
+    Recv {
+        fd: RawFd,
+        buf: *mut u8,
+        len: usize,
+    },
+    Poll {
+        fds: [pollfd; 2],
+        count: usize,
+        timeout_ms: c_int,
+    },
+}
+
+/// One system call that may block, and its result. Owns nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockingCall {
+    request: Request,
+    result: isize,
+    errno: i32,
+}
+
+impl BlockingCall {
+    /// No call: [`run`](Self::run) returns at once.
+    pub(crate) const NONE: Self = Self {
+        request: Request::Nothing,
+        result: 0,
+        errno: 0,
+    };
+
+    /// A blocking `recv` into memory that outlives the call, whoever abandons it.
+    pub(crate) fn recv(fd: RawFd, landing: &super::fd::Landing, offset: usize) -> Self {
+        let (buf, len) = landing.tail(offset);
+        Self {
+            request: Request::Recv { fd, buf, len },
+            ..Self::NONE
+        }
+    }
+
+    /// Waits until `fd` is ready for `events`, or for `timeout_ms` (negative: without limit).
+    pub(crate) fn poll(fd: RawFd, events: i16, timeout_ms: i32) -> Self {
+        let one = pollfd {
+            fd,
+            events,
+            revents: 0,
+        };
+        Self {
+            request: Request::Poll {
+                fds: [one, one],
+                count: 1,
+                timeout_ms,
+            },
+            ..Self::NONE
+        }
+    }
+
+    /// Waits for `timeout_ms`.
+    pub(crate) fn pause(timeout_ms: i32) -> Self {
+        Self {
+            request: Request::Poll {
+                fds: [pollfd {
+                    fd: -1,
+                    events: 0,
+                    revents: 0,
+                }; 2],
+                count: 0,
+                timeout_ms,
+            },
+            ..Self::NONE
+        }
+    }
+
+    /// Makes the call. May block; may be left by cancellation or a long jump and then never
+    /// returns. Keep this frame and its callers free of destructors.
+    #[inline]
+    pub fn run(&mut self) {
+        self.result = match &mut self.request {
+            Request::Nothing => 0,
+            Request::Recv { fd, buf, len } => {
+                // SAFETY: `buf` is the tail of a `Landing`, `len` bytes long, which its session
+                // keeps alive for as long as a receiver is registered on it.
+                unsafe { recv(*fd, buf.cast(), *len, 0) }
+            }
+            Request::Poll {
+                fds,
+                count,
+                timeout_ms,
+            } => {
+                let number = *count as nfds_t;
+                // SAFETY: `fds` is a live array of two, `count` is 1 or 2.
+                let ready = unsafe { poll(fds.as_mut_ptr(), number, *timeout_ms) };
+                ready as isize
+            }
+        };
+        if self.result < 0 {
+            self.errno = super::fd::errno();
+        }
+    }
+
+    /// A wait for readiness with a time limit instead of its own, uncancellable. True: ready.
+    pub(crate) fn poll_for(&self, timeout_ms: i32) -> bool {
+        match self.request {
+            Request::Poll { fds, .. } => {
+                super::fd::wait_ready(fds[0].fd, fds[0].events, timeout_ms) != 0
+            }
+            Request::Nothing | Request::Recv { .. } => true,
+        }
+    }
+
+    /// The number the kernel returned, or the error.
+    pub(crate) fn outcome(&self) -> Result<usize, i32> {
+        usize::try_from(self.result).map_err(|_| self.errno)
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(crate) const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+pub(crate) const SEND_FLAGS: c_int = 0;
+
+/// A `msghdr` for `count` parts; it has no destructor and borrows by pointer.
+pub(super) fn message_of(iov: *const libc::iovec, count: usize) -> msghdr {
+    // SAFETY: `msghdr` is plain data for which all zeroes is a valid (empty) value.
+    let mut message: msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = iov.cast_mut();
+    message.msg_iovlen = count as _;
+    message
+}

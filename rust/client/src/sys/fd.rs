@@ -1,0 +1,245 @@
+//! Descriptors: identity, non-blocking reads and writes, moving to high numbers.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::BytesMut;
+use libc::c_int;
+
+/// The last error of this thread's system calls.
+pub(crate) fn errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+/// Size of the wire header that a [`Landing`] takes.
+const LANDING_WORDS: usize = 6;
+
+/// Memory of a session into which a blocked receiver lets the kernel write a header.
+///
+/// It belongs to the session and not to the receiver's stack, because the receiver may be
+/// cancelled; it is made of atomics so that the rest of the program may hold references to the
+/// session meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Landing([AtomicU64; LANDING_WORDS]);
+
+impl Landing {
+    /// How many bytes fit.
+    pub(crate) const LEN: usize = LANDING_WORDS * 8;
+
+    /// Pointer to and length of what follows the first `offset` bytes.
+    pub(super) fn tail(&self, offset: usize) -> (*mut u8, usize) {
+        let offset = offset.min(Self::LEN);
+        let start = self.0.as_ptr().cast_mut().cast::<u8>();
+        // SAFETY: `offset` is at most the size of the array, so the result stays inside it or
+        // one past its end. The atomics allow writes through a shared reference.
+        let tail = unsafe { start.add(offset) };
+        (tail, Self::LEN - offset)
+    }
+
+    /// The bytes as they are now.
+    pub(crate) fn bytes(&self) -> [u8; Self::LEN] {
+        let mut out = [0; Self::LEN];
+        for (word, slot) in self.0.iter().zip(out.chunks_exact_mut(8)) {
+            slot.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        out
+    }
+}
+
+/// Which file a descriptor number stands for: device and inode.
+///
+/// Programs close mailbox numbers themselves, and the kernel hands the number out again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    /// What `fd` stands for now; `None` if it is not open.
+    pub(crate) fn of(fd: RawFd) -> Option<Self> {
+        // SAFETY: `stat` is plain data for which all zeroes is a valid value.
+        let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+        // SAFETY: `stat` is a live, writable structure of the type that fstat fills.
+        let result = unsafe { libc::fstat(fd, &raw mut stat) };
+        #[allow(
+            clippy::unnecessary_cast,
+            clippy::cast_sign_loss,
+            clippy::allow_attributes,
+            reason = "the field types differ between systems"
+        )]
+        (result == 0).then_some(Self(stat.st_dev as u64, stat.st_ino as u64))
+    }
+}
+
+/// A descriptor whose number the program can see and close. Closing ours checks that the number
+/// still stands for our file.
+#[derive(Debug)]
+pub(crate) struct SharedFd {
+    fd: RawFd,
+    id: Option<FileId>,
+}
+
+impl SharedFd {
+    /// Takes over `fd`.
+    pub(crate) fn new(fd: OwnedFd) -> Self {
+        use std::os::fd::IntoRawFd;
+        let fd = fd.into_raw_fd();
+        Self {
+            fd,
+            id: FileId::of(fd),
+        }
+    }
+
+    /// A second value for the same number; only one of the two may be closed.
+    pub(crate) fn same(&self) -> Self {
+        Self {
+            fd: self.fd,
+            id: self.id,
+        }
+    }
+
+    /// The number.
+    pub(crate) fn raw(&self) -> RawFd {
+        self.fd
+    }
+
+    /// Whether the number still stands for the file it stood for at the start.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.id.is_some() && FileId::of(self.fd) == self.id
+    }
+
+    /// Closes the number if it is still ours. To be called once; the number is free afterwards.
+    pub(crate) fn close(&self) {
+        if self.is_ours() {
+            // SAFETY: the number stands for the file this value took over, so closing it takes
+            // nobody else's; callers see to it that this runs once.
+            drop(unsafe { OwnedFd::from_raw_fd(self.fd) });
+        }
+    }
+}
+
+/// Number of bytes that wait in the receive buffer of `fd`.
+pub(crate) fn unread(fd: RawFd) -> io::Result<usize> {
+    let mut count: c_int = 0;
+    // SAFETY: FIONREAD writes one int, to a live one.
+    let result = unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// Which of `events` hold for `fd` at this moment (plus POLLERR, POLLHUP, POLLNVAL).
+pub(crate) fn ready_now(fd: RawFd, events: i16) -> i16 {
+    wait_ready(fd, events, 0)
+}
+
+/// Like [`ready_now`], waiting up to `timeout_ms`. 0: nothing within that time.
+pub(crate) fn wait_ready(fd: RawFd, events: i16, timeout_ms: i32) -> i16 {
+    let mut one = libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    };
+    // SAFETY: `one` is a live array of one.
+    let result = unsafe { libc::poll(&raw mut one, 1, timeout_ms) };
+    if result > 0 { one.revents } else { 0 }
+}
+
+/// Reads what is there, at most `limit` bytes and at most the spare room of `into`, without
+/// waiting. `Ok(0)`: end of stream (or no room).
+pub(crate) fn read_into(fd: RawFd, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+    let spare = into.spare_capacity_mut();
+    let length = spare.len().min(limit);
+    // SAFETY: the spare capacity is writable for `length` bytes.
+    let got = unsafe { libc::recv(fd, spare.as_mut_ptr().cast(), length, libc::MSG_DONTWAIT) };
+    let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
+    let filled = into.len() + got;
+    // SAFETY: the kernel has just written `got` bytes behind the old length.
+    unsafe { into.set_len(filled) };
+    Ok(got)
+}
+
+/// Reads into a plain buffer without waiting.
+pub(crate) fn read_now(fd: RawFd, into: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: `into` is writable for its length.
+    let got = unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), libc::MSG_DONTWAIT) };
+    usize::try_from(got).map_err(|_| io::Error::last_os_error())
+}
+
+/// Writes what fits without waiting and without SIGPIPE.
+pub(crate) fn write_now(fd: RawFd, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | super::blocking::SEND_FLAGS;
+    // SAFETY: `bytes` is readable for its length.
+    let put = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) };
+    usize::try_from(put).map_err(|_| io::Error::last_os_error())
+}
+
+/// Writes what fits of `parts` (at most `IOV_MAX` of them) without waiting and without SIGPIPE.
+pub(crate) fn send_parts(fd: RawFd, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    // std guarantees that an `IoSlice` has the layout of an `iovec` on unix.
+    let message = super::blocking::message_of(parts.as_ptr().cast(), parts.len());
+    let flags = libc::MSG_DONTWAIT | super::blocking::SEND_FLAGS;
+    // SAFETY: the parts are borrowed for the call, and the kernel only reads them.
+    let put = unsafe { libc::sendmsg(fd, &raw const message, flags) };
+    usize::try_from(put).map_err(|_| io::Error::last_os_error())
+}
+
+/// Moves `fd` to a number at or above `floor`, so that small numbers stay free for mailboxes.
+/// Where the limit of open files does not allow it, the descriptor stays where it is.
+pub(crate) fn move_high(fd: OwnedFd, floor: RawFd) -> OwnedFd {
+    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
+    let high = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, floor) };
+    if high < 0 {
+        return fd;
+    }
+    // SAFETY: `high` is a new descriptor that nobody else owns.
+    unsafe { OwnedFd::from_raw_fd(high) }
+}
+
+/// Whether error `code` means "nothing there now, ask again".
+pub(crate) fn would_block(code: i32) -> bool {
+    code == libc::EAGAIN || code == libc::EWOULDBLOCK
+}
+
+/// A pair of connected stream sockets, close-on-exec, in blocking mode.
+pub(crate) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (one, other) = std::os::unix::net::UnixStream::pair()?;
+    Ok((one.into(), other.into()))
+}
+
+/// Ends a stream in both directions. Whoever waits on it wakes.
+pub(crate) fn shut_down(fd: RawFd) {
+    // SAFETY: takes two ints and touches no memory.
+    unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
+}
+
+/// A pipe, close-on-exec: (read end, write end).
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = io::pipe()?;
+    Ok((read.into(), write.into()))
+}
+
+/// A counter to wake a waiting thread with: written by [`ring`], emptied by [`silence`].
+pub(crate) fn bell() -> io::Result<OwnedFd> {
+    // SAFETY: takes two ints, returns a descriptor or -1.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Rings a bell. Never blocks.
+pub(crate) fn ring(bell: &OwnedFd) {
+    let one = 1_u64.to_ne_bytes();
+    // SAFETY: eight readable bytes.
+    unsafe { libc::write(bell.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+}
+
+/// Empties a bell.
+pub(crate) fn silence(bell: &OwnedFd) {
+    let mut count = [0_u8; 8];
+    // SAFETY: eight writable bytes.
+    unsafe { libc::read(bell.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+}
