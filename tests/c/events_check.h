@@ -30,6 +30,7 @@
 
 #include <sp.h>
 
+/* Multiplied by what TEST_TIMEOUT_FACTOR says. */
 #define CASE_DEADLINE_SECONDS 60
 
 struct test_case {
@@ -219,10 +220,13 @@ static void show_threads(pid_t pid)
 static int run_case(const struct test_case *test)
 {
     sigset_t child, before;
+    const char *factor = getenv("TEST_TIMEOUT_FACTOR");
     struct timespec deadline = {CASE_DEADLINE_SECONDS, 0};
     int status;
     pid_t pid;
 
+    if (factor != NULL && atoi(factor) > 1)
+        deadline.tv_sec *= atoi(factor);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, &before);
@@ -239,7 +243,7 @@ static int run_case(const struct test_case *test)
         return 1;
     }
     if (sigtimedwait(&child, NULL, &deadline) < 0) {
-        fprintf(stderr, "%s: still running after %d s\n", test->name, CASE_DEADLINE_SECONDS);
+        fprintf(stderr, "%s: still running after %ld s\n", test->name, (long)deadline.tv_sec);
         show_threads(pid);
         kill(pid, SIGKILL);
     }

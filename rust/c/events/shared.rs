@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use spread_client::events::{Events, PollSet, SelectSet};
 
-use super::caller::CancelState;
 use super::wake::Wake;
+use crate::cancel::Cancel;
 
 /// `void f(int code, void *data)`.
 pub(super) type TimerFn = unsafe extern "C-unwind" fn(c_int, *mut c_void);
@@ -225,7 +225,7 @@ pub(super) fn step<R: Copy>(failed: R, step: impl FnOnce(&mut Shared) -> R) -> R
 
 /// A whole entry point that does not block: one step, uncancelled.
 pub(super) fn entry<R: Copy>(failed: R, run: impl FnOnce(&mut Shared) -> R) -> R {
-    let caller = CancelState::disable();
+    let caller = Cancel::forbid();
     let result = step(failed, run);
     caller.restore();
     result
