@@ -70,8 +70,7 @@ pub(crate) fn embedded() -> &'static Place {
 
 /// A real daemon that is alone in its network. Dropping it kills it.
 ///
-/// Each test has one of its own: after large messages a daemon that is alone now and then dies of very many small ones ("created
-/// packet already exist"), and no test may suffer from another one.
+/// Each test has one of its own, so that none suffers from what another one has done to it.
 pub(crate) struct RealDaemon {
     port: u16,
     place: Place,
