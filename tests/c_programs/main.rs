@@ -16,7 +16,7 @@ mod support;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Once, OnceLock};
+use std::sync::{Once, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use places::{Place, RealDaemon};
@@ -32,6 +32,12 @@ enum Wants {
     Daemon,
     /// Nothing, or the scripted daemon that it brings along.
     Nothing,
+}
+
+/// The right to run now, until it is dropped.
+enum Turn {
+    Alone(#[expect(dead_code, reason = "held, not looked at")] RwLockWriteGuard<'static, ()>),
+    Shared(#[expect(dead_code, reason = "held, not looked at")] RwLockReadGuard<'static, ()>),
 }
 
 /// One library to run the programs on.
@@ -65,6 +71,7 @@ impl Program {
     fn run(&self) {
         say_what_is_left_out();
         let executable = self.compile();
+        let _turn = self.turn();
         let real = variable("SPREAD_DAEMON")
             .filter(|_| self.wants == Wants::Daemon)
             .map(|file| RealDaemon::start(&file, self.test));
@@ -78,6 +85,17 @@ impl Program {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits until the program may be run. A real daemon drops a client that has not been given the processor for some 30 ms while
+    /// messages came at full speed, so the program that has them come so runs alone then.
+    fn turn(&self) -> Turn {
+        static MACHINE: RwLock<()> = RwLock::new(());
+        if self.name == "slow_reader" && variable("SPREAD_DAEMON").is_some() {
+            Turn::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            Turn::Shared(MACHINE.read().unwrap_or_else(PoisonError::into_inner))
         }
     }
 
