@@ -20,6 +20,8 @@ BUILD = build
 SONAME = libspread.so.3
 LINKS = libspread.so libspread-core.so libspread-core.so.3 libtspread-core.so libtspread-core.so.3
 ARCHIVE_LINKS = libspread-core.a libtspread-core.a
+# The simulated network for test programs.
+TESTD_SONAME = libspread_testd.so.0
 
 # The test files whose C programs heed SANITIZE and VALGRIND.
 C_TESTS = $(basename $(notdir $(shell grep -l 'Variant::from_env' tests/*.rs)) \
@@ -34,6 +36,8 @@ all:
 	rm -f $(BUILD)/lib/* $(BUILD)/include/*
 	cp $(TARGET)/release/libspread.so $(BUILD)/lib/$(SONAME)
 	cp $(TARGET)/release/libspread.a $(BUILD)/lib/
+	cp $(TARGET)/release/libspread_testd.so $(BUILD)/lib/$(TESTD_SONAME)
+	ln -s $(TESTD_SONAME) $(BUILD)/lib/libspread_testd.so
 	cp include/*.h $(BUILD)/include/
 	for link in $(LINKS); do ln -s $(SONAME) $(BUILD)/lib/$$link; done
 	for link in $(ARCHIVE_LINKS); do ln -s libspread.a $(BUILD)/lib/$$link; done
@@ -77,6 +81,7 @@ check:
 headers:
 	scripts/need cargo cc
 	UPDATE_HEADERS=1 $(CARGO) test --test headers generated_headers
+	UPDATE_HEADERS=1 $(CARGO) test --package spread-testd-ffi the_header_is
 
 clean:
 	$(CARGO) clean

@@ -150,6 +150,99 @@ static void a_signal_just_before_the_wait_is_not_lost(void)
     }
 }
 
+/* The mask is the program's in callbacks and in the wait, and callbacks may change it. */
+static void check_mask(int code, void *data)
+{
+    sigset_t mask;
+    (void)data;
+    SYS(sigprocmask(SIG_SETMASK, NULL, &mask));
+    CHECK_INT(sigismember(&mask, SIGUSR1), code);
+    CHECK_INT(sigismember(&mask, SIGUSR2), 1);
+    CHECK_INT(sigismember(&mask, SIGALRM), 0);
+    note("m", code);
+}
+
+static void block_usr1(int code, void *data)
+{
+    sigset_t mask;
+    (void)code;
+    (void)data;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR1);
+    SYS(sigprocmask(SIG_BLOCK, &mask, NULL));
+}
+
+static void the_mask_is_the_program_s(void)
+{
+    sigset_t mask;
+    E_init();
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2);
+    SYS(sigprocmask(SIG_SETMASK, &mask, NULL));
+    E_queue(check_mask, 0, NULL, after_us(-30));
+    E_queue(block_usr1, 0, NULL, after_us(-20));
+    E_queue(check_mask, 1, NULL, after_us(-10));
+    handle_until_quiet(1000);
+    CHECK_LOG("m0 m1");
+    check_mask(1, NULL);
+}
+
+static void blocked(int number)
+{
+    (void)number;
+    fail(__FILE__, __LINE__, "a blocked signal");
+}
+
+static void send_usr2(int code, void *data)
+{
+    (void)code;
+    (void)data;
+    SYS(kill(getpid(), SIGUSR2));
+}
+
+static void blocked_signals_stay_blocked_in_the_wait(void)
+{
+    sigset_t mask;
+    E_init();
+    handle(SIGUSR2, blocked);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2);
+    SYS(sigprocmask(SIG_SETMASK, &mask, NULL));
+    E_queue(send_usr2, 0, NULL, after_us(0));
+    handle_until_quiet(20000);
+    SYS(sigpending(&mask));
+    CHECK_INT(sigismember(&mask, SIGUSR2), 1);
+}
+
+static void timer(int code, void *data)
+{
+    (void)data;
+    note("t", code);
+}
+
+static void loop_in_handler(int number)
+{
+    (void)number;
+    signals++;
+    E_queue(timer, 2, NULL, after_us(0));
+    E_queue(timer_exit, 0, NULL, after_us(1000));
+    E_handle_events();
+}
+
+/* Not that anybody should. */
+static void a_loop_in_a_handler(void)
+{
+    int fd = ready_pipe(0);
+    E_init();
+    E_attach_fd(fd, READ_FD, reads, 1, NULL, LOW_PRIORITY);
+    E_queue(timer, 1, NULL, after_us(0));
+    handle(SIGALRM, loop_in_handler);
+    alarm_in_us(50000, 0);
+    E_handle_events();
+    CHECK_INT(signals, 1);
+    CHECK_LOG("t1 t2");
+}
+
 static void delay_ends_early(void)
 {
     handle(SIGALRM, count);
@@ -166,6 +259,9 @@ static const struct test_case tests[] = {
     CASE(a_handler_keeps_errno),
     CASE(exits_without_end_fill_nothing),
     REPAIRED(a_signal_just_before_the_wait_is_not_lost),
+    CASE(the_mask_is_the_program_s),
+    CASE(blocked_signals_stay_blocked_in_the_wait),
+    CASE(a_loop_in_a_handler),
     CASE(delay_ends_early),
 };
 

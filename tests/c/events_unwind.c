@@ -127,6 +127,34 @@ static void jump_out_of_the_wait(void)
     check_the_loop_works();
 }
 
+static void idle(int fd, int code, void *data)
+{
+    (void)fd;
+    (void)code;
+    (void)data;
+}
+
+/* The signal comes anywhere: in the wait, in a callback, between the two. */
+static void jump_out_of_a_busy_loop(void)
+{
+    struct itimerval alarm = {{0, 0}, {0, 0}};
+    int fd = ready_pipe(1);
+    E_init();
+    CHECK(signal(SIGALRM, signal_jumps) != SIG_ERR);
+    E_attach_fd(fd, READ_FD, idle, 1, NULL, HIGH_PRIORITY);
+    E_attach_fd(ready_pipe(1), READ_FD, idle, 2, NULL, LOW_PRIORITY);
+    for (volatile int i = 0; i < 5000; i++) {
+        alarm.it_value.tv_usec = 1 + i % 97;
+        if (sigsetjmp(back_from_signal, 1) == 0) {
+            SYS(setitimer(ITIMER_REAL, &alarm, NULL));
+            E_handle_events();
+            fail(__FILE__, __LINE__, "came back");
+        }
+    }
+    E_init();
+    check_the_loop_works();
+}
+
 static void *in_a_thread(void *result)
 {
     E_handle_events();
@@ -398,6 +426,7 @@ static const struct test_case tests[] = {
     CASE(jump_out_of_a_descriptor),
     CASE(jump_out_of_an_inner_loop),
     CASE(jump_out_of_the_wait),
+    CASE(jump_out_of_a_busy_loop),
     CASE(thread_exit_in_callbacks),
     CASE(cancel_in_the_wait),
     CASE(cancel_in_a_callback),

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use spread_client::events::{Action, ItselfOnly, Outcome, Run};
 
+use super::caller::{CallerState, CancelState};
 use super::shared::{FdCall, Parts, Shared, TimerCall, caught, with};
 use super::wait::{Target, Waited, wait};
-use super::{cancel, clock, wake};
+use super::{clock, wake};
 
 /// With no wake descriptor to be had, how often the loop looks by itself, in microseconds.
 const UNWAKEABLE_US: i64 = 100_000;
@@ -40,52 +41,56 @@ struct Wait {
 
 /// Ends all loops. Async-signal-safe; errno is kept.
 pub(super) fn exit() {
-    let caller = cancel::disable();
+    let caller = CancelState::disable();
     EXIT.store(true, Ordering::SeqCst);
     wake::notify_async();
-    cancel::restore(caller);
+    caller.restore();
 }
 
 /// Runs until an exit.
 pub(super) fn run() {
-    let mut caller = cancel::disable();
+    let mut caller = CallerState::suspended();
     EXIT.store(false, Ordering::SeqCst);
     let mut run = Run::new();
+    let mut waited = None;
     loop {
-        match caught(Step::Return, || with(|shared| next(shared, &mut run))) {
+        match caught(Step::Return, || {
+            with(|shared| next(shared, &mut run, waited.take()))
+        }) {
             Step::Timer(call) => {
                 if let Some(function) = call.function {
                     let data = call.data.pointer();
-                    cancel::restore(caller);
+                    caller.resume();
                     // SAFETY: the program has queued this function with this argument.
                     unsafe { function(call.code, data) };
-                    caller = cancel::disable();
+                    caller.suspend();
                 }
             }
             Step::Fd(fd, call) => {
                 let data = call.data.pointer();
-                cancel::restore(caller);
+                caller.resume();
                 // SAFETY: the program has attached this function with this argument.
                 unsafe { (call.function)(fd, call.code, data) };
-                caller = cancel::disable();
+                caller.suspend();
             }
             Step::Wait(request) => {
-                cancel::restore(caller);
+                caller.resume_cancel();
                 // SAFETY: the sets belong to this thread and stay as they are until its next step.
-                let waited = unsafe { wait(request.target, request.timeout_us) };
-                caller = cancel::disable();
-                caught((), || {
-                    with(|shared| finish(shared, &mut run, request, waited));
-                });
+                let result = unsafe { wait(request.target, request.timeout_us, caller.mask()) };
+                caller.suspend_cancel();
+                waited = Some((request, result));
             }
             Step::Return => break,
         }
     }
-    cancel::restore(caller);
+    caller.resume();
 }
 
-fn next(shared: &mut Shared, run: &mut Run) -> Step {
+fn next(shared: &mut Shared, run: &mut Run, waited: Option<(Wait, Waited)>) -> Step {
     let now = clock::monotonic().to_micros();
+    if let Some((request, result)) = waited {
+        finish(shared, run, now, request, result);
+    }
     match shared.events.next(run, now, EXIT.load(Ordering::SeqCst)) {
         Action::CallTimer(call) => Step::Timer(call),
         Action::CallFd { fd, callback } => Step::Fd(fd, callback),
@@ -129,7 +134,7 @@ fn prepare(shared: &mut Shared, now: i64, timeout_us: Option<i64>, select: bool)
 }
 
 /// Hands the results of a wait to the engine.
-fn finish(shared: &mut Shared, run: &mut Run, request: Wait, waited: Waited) {
+fn finish(shared: &mut Shared, run: &mut Run, now: i64, request: Wait, waited: Waited) {
     let Parts {
         events,
         wake,
@@ -165,7 +170,7 @@ fn finish(shared: &mut Shared, run: &mut Run, request: Wait, waited: Waited) {
     if outcome == Outcome::Ready && waiter.set.wake_revents() != 0 && !EXIT.load(Ordering::SeqCst) {
         wake.drain();
     }
-    events.polled(run, clock::monotonic().to_micros(), &waiter.set, outcome);
+    events.polled(run, now, &waiter.set, outcome);
 }
 
 fn is_open(fd: i32) -> bool {

@@ -7,13 +7,13 @@
 //! | `shared` | the state of the process, its lock, fork |
 //! | `wake` | the wake descriptor |
 //! | `wait` | the system calls that block |
-//! | `cancel` | thread cancellation |
+//! | `caller` | thread cancellation and signal handlers of the caller |
 //! | `clock` | clocks and time values |
 //!
 //! All functions are `extern "C-unwind"`: a thread of the asynchronous cancellation kind may be
 //! cancelled at the moment an entry point gives the caller its cancellation state back.
 
-mod cancel;
+mod caller;
 mod clock;
 mod driver;
 mod shared;

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use spread_client::events::{Events, PollSet, SelectSet};
 
-use super::cancel;
+use super::caller::CancelState;
 use super::wake::Wake;
 
 /// `void f(int code, void *data)`.
@@ -95,8 +95,6 @@ pub(super) struct Shared {
     pub(super) events: Events<TimerCall, FdCall>,
     wake: Wake,
     waiters: Vec<Waiter>,
-    /// The process whose threads `waiters` are.
-    process: u32,
 }
 
 /// What a thread needs from [`Shared`] for one wait.
@@ -113,7 +111,6 @@ impl Shared {
             events: Events::new(),
             wake: Wake::new(),
             waiters: Vec::new(),
-            process: 0,
         }
     }
 
@@ -139,14 +136,13 @@ impl Shared {
 
     /// The descriptor that wakes this process's loops, if it can have one.
     pub(super) fn wake_fd(&mut self) -> Option<RawFd> {
-        let process = std::process::id();
-        if self.process != process {
-            // A fork has not taken the other threads along.
+        if FORKED.swap(false, Ordering::Relaxed) {
+            // The fork has not taken the other threads along, and the descriptor is the parent's.
             let thread = this_thread();
             self.waiters.retain(|waiter| waiter.thread == thread);
-            self.process = process;
+            self.wake.close();
         }
-        self.wake.ensure(process)
+        self.wake.ensure()
     }
 
     /// Makes the waiting loops look at what has changed.
@@ -158,6 +154,9 @@ impl Shared {
 }
 
 static SHARED: Mutex<Shared> = Mutex::new(Shared::new());
+
+/// This process is a forked child that has not waited yet.
+static FORKED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// Number of this thread, 0 until it has one. Without a destructor, so that it can be asked
@@ -224,9 +223,9 @@ pub(super) fn caught<R: Copy>(bug: R, step: impl FnOnce() -> R) -> R {
 
 /// A whole entry point that does not block: one step under the lock, uncancelled.
 pub(super) fn entry<R: Copy>(bug: R, step: impl FnOnce(&mut Shared) -> R) -> R {
-    let caller = cancel::disable();
+    let caller = CancelState::disable();
     let result = caught(bug, || with(step));
-    cancel::restore(caller);
+    caller.restore();
     result
 }
 
@@ -239,9 +238,10 @@ pub(super) fn entry<R: Copy>(bug: R, step: impl FnOnce(&mut Shared) -> R) -> R {
 fn hold_across_forks() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.load(Ordering::Relaxed) && !REGISTERED.swap(true, Ordering::Relaxed) {
+        let (before, parent, child) = (before_fork, after_fork_in_parent, after_fork_in_child);
         // SAFETY: the three functions live as long as the process, since the library is never
         // unloaded. Without memory for them forks are as they would be without handlers.
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
+        unsafe { libc::pthread_atfork(Some(before), Some(parent), Some(child)) };
     }
 }
 
@@ -258,7 +258,16 @@ extern "C" fn before_fork() {
     });
 }
 
-extern "C" fn after_fork() {
+extern "C" fn after_fork_in_parent() {
+    release();
+}
+
+extern "C" fn after_fork_in_child() {
+    FORKED.store(true, Ordering::Relaxed);
+    release();
+}
+
+fn release() {
     let _ = FORKING.try_with(|forking| {
         if let Ok(mut forking) = forking.try_borrow_mut() {
             *forking = None;

@@ -1,11 +1,11 @@
-//! The system calls in which a loop waits, with the caller's cancellation state.
+//! The system calls in which a loop waits, with the caller's cancellation state and signal mask.
 //!
 //! They are cancellation points, so they may unwind. They are declared here, and only functions
 //! are used of which no other crate in the library makes a declaration: the `libc` crate says that
 //! its functions do not unwind, the standard library declares `poll` so, and the linker's
 //! optimiser believes the strictest declaration of a symbol. Nothing in this file owns anything.
 
-use std::ffi::{c_int, c_ulong, c_void};
+use std::ffi::{c_int, c_ulong};
 use std::ptr;
 
 use super::wake::errno;
@@ -15,7 +15,7 @@ unsafe extern "C-unwind" {
         fds: *mut libc::pollfd,
         count: libc::nfds_t,
         timeout: *const libc::timespec,
-        mask: *const c_void,
+        mask: *const libc::sigset_t,
     ) -> c_int;
     fn pselect(
         limit: c_int,
@@ -23,9 +23,14 @@ unsafe extern "C-unwind" {
         write: *mut c_ulong,
         except: *mut c_ulong,
         timeout: *const libc::timespec,
-        mask: *const c_void,
+        mask: *const libc::sigset_t,
     ) -> c_int;
 }
+
+/// A set of more elements than this is looked at once without waiting. Preparing to be woken by
+/// each descriptor costs several times what a look does, and where there is traffic a look is
+/// enough.
+const LOOK_FIRST_ABOVE: usize = 8;
 
 /// Microseconds in a second.
 const MICROS: i64 = 1_000_000;
@@ -61,12 +66,17 @@ fn timespec(timeout_us: i64) -> libc::timespec {
     }
 }
 
-/// Waits.
+/// Waits, with this signal mask.
 ///
 /// # Safety
 /// The pointers of `target` are valid for the arrays they were taken from, and nothing else uses
 /// these until the call has ended in whatever way.
-pub(super) unsafe fn wait(target: Target, timeout_us: Option<i64>) -> Waited {
+pub(super) unsafe fn wait(
+    target: Target,
+    timeout_us: Option<i64>,
+    mask: &libc::sigset_t,
+) -> Waited {
+    let mask = ptr::from_ref(mask);
     let spec = timespec(timeout_us.unwrap_or(0));
     let timeout = if timeout_us.is_some() {
         ptr::from_ref(&spec)
@@ -75,15 +85,24 @@ pub(super) unsafe fn wait(target: Target, timeout_us: Option<i64>) -> Waited {
     };
     let result = match target {
         Target::Poll { fds, count } => {
-            // SAFETY: as promised by the caller; `timeout` is null or valid, the mask is null.
-            unsafe { ppoll(fds, count as libc::nfds_t, timeout, ptr::null()) }
+            let at_once = timespec(0);
+            let mut result = 0;
+            if count > LOOK_FIRST_ABOVE && timeout_us != Some(0) {
+                // SAFETY: as promised by the caller; the timeout and the mask are valid.
+                result = unsafe { ppoll(fds, count as libc::nfds_t, &raw const at_once, mask) };
+            }
+            if result == 0 {
+                // SAFETY: as promised by the caller; `timeout` is null or valid, the mask valid.
+                result = unsafe { ppoll(fds, count as libc::nfds_t, timeout, mask) };
+            }
+            result
         }
         Target::Select {
             sets: [r, w, e],
             limit,
         } => {
-            // SAFETY: as promised by the caller; `timeout` is null or valid, the mask is null.
-            unsafe { pselect(limit, r, w, e, timeout, ptr::null()) }
+            // SAFETY: as promised by the caller; `timeout` is null or valid, the mask valid.
+            unsafe { pselect(limit, r, w, e, timeout, mask) }
         }
     };
     Waited {

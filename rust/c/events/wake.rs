@@ -41,7 +41,6 @@ struct End {
 
 #[derive(Clone, Copy, Debug)]
 struct Pair {
-    process: u32,
     receiver: End,
     sender: End,
 }
@@ -62,24 +61,16 @@ impl Wake {
         }
     }
 
-    /// The descriptor to poll; makes it if this process has none. `None`: no descriptors are left.
-    pub(super) fn ensure(&mut self, process: u32) -> Option<RawFd> {
+    /// The descriptor to poll; makes it if there is none. `None`: no descriptors are left.
+    pub(super) fn ensure(&mut self) -> Option<RawFd> {
         if let Some(pair) = self.pair {
-            if pair.process == process {
-                return Some(pair.receiver.fd);
-            }
-            // The parent's: close this process's copy.
-            self.close();
+            return Some(pair.receiver.fd);
         }
         let (receiver, sender) = make_pair()?;
         SENDER_DEVICE.store(sender.identity.device, Ordering::SeqCst);
         SENDER_INODE.store(sender.identity.inode, Ordering::SeqCst);
-        SENDER.store(pack(process, sender.fd), Ordering::SeqCst);
-        self.pair = Some(Pair {
-            process,
-            receiver,
-            sender,
-        });
+        SENDER.store(pack(std::process::id(), sender.fd), Ordering::SeqCst);
+        self.pair = Some(Pair { receiver, sender });
         Some(receiver.fd)
     }
 
@@ -114,7 +105,9 @@ impl Wake {
         }
     }
 
-    fn close(&mut self) {
+    /// Gives the descriptor up; the next wait makes a new one. A forked child closes its copy of
+    /// the parent's, which the parent does not notice.
+    pub(super) fn close(&mut self) {
         SENDER.store(0, Ordering::SeqCst);
         self.pending = false;
         if let Some(pair) = self.pair.take() {

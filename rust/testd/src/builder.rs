@@ -169,6 +169,17 @@ impl Builder {
         self
     }
 
+    /// Refuses all requests for groups whose names start with `prefix`: their senders get reject
+    /// messages. Nothing is refused by default, as in a real daemon, whose only policy is to permit
+    /// everything.
+    ///
+    /// A message to several groups is refused if it names one such group.
+    #[must_use]
+    pub fn deny_groups(mut self, prefix: &str) -> Self {
+        self.config.denied = Some(prefix.as_bytes().to_vec());
+        self
+    }
+
     /// How many requests (joins, messages) of the remaining daemons are still ordered just after a
     /// daemon has died, while the others are yet to notice. In real networks often one or a few; 0
     /// by default.
@@ -216,7 +227,7 @@ impl Builder {
         self
     }
 
-    /// Writes one line for each event; see [`Event`].
+    /// Writes one line for each event; see [`Event`](crate::Event).
     #[must_use]
     pub fn log(mut self, out: impl Write + Send + 'static) -> Self {
         self.log = Log::to(Box::new(out), false);

@@ -103,6 +103,8 @@ pub(crate) struct Config {
     pub(crate) max_sessions: usize,
     pub(crate) order: ByteOrder,
     pub(crate) reliable_overtakes: bool,
+    /// Groups whose names start so are refused to clients.
+    pub(crate) denied: Option<Vec<u8>>,
     /// Requests that are still ordered after a daemon has died.
     pub(crate) orders_after_crash: u32,
     /// Seconds since 1970 at the time zero of the core's clock.
@@ -120,6 +122,7 @@ impl Config {
             max_sessions: MAX_SESSIONS,
             order: ByteOrder::NATIVE,
             reliable_overtakes: false,
+            denied: None,
             orders_after_crash: 0,
             epoch_s: 0,
         }

@@ -20,7 +20,7 @@ const MAX_PREPARED: usize = 100_000;
 /// Changes a running network; any number of threads may do so.
 ///
 /// Each call returns when the change has been made. What follows from it, such as a new ring after
-/// its [`Timing`], comes later.
+/// its [`Timing`](crate::Timing), comes later.
 #[derive(Debug, Clone)]
 pub struct Control {
     pub(crate) daemons: Vec<Daemon>,
@@ -46,7 +46,7 @@ impl Control {
     }
 
     /// Kills a daemon, as SIGKILL does. Its clients' connections end at once, connects are refused,
-    /// and the other daemons notice after [`Timing::crash`]. Nothing if it is dead already.
+    /// and the other daemons notice after [`Timing::crash`](crate::Timing::crash). Nothing if it is dead already.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Control {
     }
 
     /// Makes a daemon do nothing at all, as SIGSTOP does. Its connections stay, and the kernel
-    /// accepts new ones for it. The other daemons notice after [`Timing::crash`].
+    /// accepts new ones for it. The other daemons notice after [`Timing::crash`](crate::Timing::crash).
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl Control {
     }
 
     /// Lets a frozen daemon go on. If the others have given it up, they take it in again after
-    /// [`Timing::thaw`].
+    /// [`Timing::thaw`](crate::Timing::thaw).
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Control {
     }
 
     /// Splits the network into sets of daemons that cannot reach each other; daemons in no set form
-    /// one more. They notice after [`Timing::partition`].
+    /// one more. They notice after [`Timing::partition`](crate::Timing::partition).
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Control {
         })
     }
 
-    /// Ends a partition. The parts come together after [`Timing::heal`].
+    /// Ends a partition. The parts come together after [`Timing::heal`](crate::Timing::heal).
     ///
     /// # Errors
     ///
@@ -123,6 +123,18 @@ impl Control {
             let (core, sink) = shell.core_and_sink();
             core.heal(sink);
         })
+    }
+
+    /// Waits until everything that clients have sent before this call has been read and acted upon,
+    /// as far as daemons read at present, so that what another client does next comes after it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub fn settle(&self) -> Result<(), Error> {
+        let (answer, answered) = channel();
+        self.send(Box::new(move |shell| shell.settle(answer)))?;
+        answered.recv().map_err(|_| Error::Stopped)
     }
 
     /// The sessions of all daemons, those in the handshake and ghosts included.

@@ -16,6 +16,8 @@
 //! # }
 //! ```
 #![forbid(unsafe_code)]
+// The examples of the guide have to compile.
+#![cfg_attr(doctest, doc = include_str!("../../../docs/TESTD.md"))]
 
 mod auth;
 mod builder;
@@ -28,6 +30,7 @@ mod error;
 mod event;
 mod fault;
 mod network;
+mod options;
 mod script;
 mod shell;
 
@@ -41,4 +44,5 @@ pub use error::Error;
 pub use event::{Cause, Ending, Event};
 pub use fault::{CloseHow, SessionInfo, StreamFault};
 pub use network::{Daemon, Network};
+pub use options::OPTIONS;
 pub use script::COMMANDS;

@@ -16,6 +16,7 @@ freeze DAEMON                     as SIGSTOP
 thaw DAEMON                       as SIGCONT
 partition SET SET ...             a SET is daemons with commas between: d1,d2
 heal                              end the partition
+settle                            wait until all that clients have sent is read
 sessions                          list them: private group, messages waiting, \"ghost\"
 close SESSION [reset|ghost]       end a connection; SESSION is a private group: #alice#d1
 fault SESSION FAULT               spoil its stream
@@ -54,6 +55,7 @@ impl Control {
             "thaw" => self.thaw(words.daemon(self)?)?,
             "partition" => self.partition(&words.sets(self)?)?,
             "heal" => self.heal()?,
+            "settle" => self.settle()?,
             "sessions" => answer = self.list_sessions()?,
             "close" => {
                 let session = words.next("a session")?;
@@ -179,6 +181,7 @@ mod tests {
             "thaw d3",
             "partition d1,d2 d3",
             "heal",
+            "settle",
             "sessions",
             "hold d1 alice",
             "release #alice#d1",

@@ -14,7 +14,7 @@
 //! let (mut run, mut set) = (Run::new(), PollSet::new());
 //! assert_eq!(events.next(&mut run, 1_000, false), Action::Poll { timeout_us: Some(500), select: false });
 //! events.fill(1_000, None, &mut ItselfOnly, &mut set);
-//! set.fds_mut()[1].revents = libc::POLLIN; // what the wait reports
+//! set.fds_mut()[0].revents = libc::POLLIN; // what the wait reports
 //! events.polled(&mut run, 1_200, &set, Outcome::Ready);
 //! assert_eq!(events.next(&mut run, 1_200, false), Action::CallFd { fd: 7, callback: "mailbox" });
 //! assert_eq!(events.next(&mut run, 1_200, true), Action::Return);

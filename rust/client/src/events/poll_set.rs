@@ -45,9 +45,11 @@ pub(super) struct Owner {
 /// hold no lock meanwhile.
 #[derive(Debug)]
 pub struct PollSet {
-    /// The wake descriptor (-1: none, which poll ignores), then one or more for each registration.
+    /// One or more for each registration, the highest priority first, and at the end the wake
+    /// descriptor (-1: none, which poll ignores). Poll is quick about all that come after the
+    /// first ready one, as it does not prepare to be woken by them.
     fds: Vec<libc::pollfd>,
-    /// Whom `fds[1..]` belongs to.
+    /// Whom the elements belong to; the last one has no owner.
     owners: Vec<Owner>,
     /// Counts the fillings.
     serial: u64,
@@ -91,18 +93,13 @@ impl PollSet {
     /// What poll reported for the wake descriptor; 0 if there is none.
     #[must_use]
     pub fn wake_revents(&self) -> i16 {
-        self.fds.first().map_or(0, |wake| wake.revents)
+        self.fds.last().map_or(0, |wake| wake.revents)
     }
 
-    pub(super) fn start(&mut self, wake: Option<RawFd>) {
+    pub(super) fn start(&mut self) {
         self.serial = self.serial.wrapping_add(1);
         self.fds.clear();
         self.owners.clear();
-        self.fds.push(libc::pollfd {
-            fd: wake.unwrap_or(-1),
-            events: libc::POLLIN,
-            revents: 0,
-        });
     }
 
     pub(super) fn push(&mut self, fd: RawFd, kind: FdKind, owner: Owner) {
@@ -114,7 +111,15 @@ impl PollSet {
         self.owners.push(owner);
     }
 
+    pub(super) fn finish(&mut self, wake: Option<RawFd>) {
+        self.fds.push(libc::pollfd {
+            fd: wake.unwrap_or(-1),
+            events: libc::POLLIN,
+            revents: 0,
+        });
+    }
+
     pub(super) fn results(&self) -> impl Iterator<Item = (Owner, &libc::pollfd)> {
-        self.owners.iter().copied().zip(self.fds.iter().skip(1))
+        self.owners.iter().copied().zip(&self.fds)
     }
 }

@@ -101,6 +101,9 @@ impl<C> Queue<C> {
     }
 
     pub(super) fn find_mut(&mut self, fd: RawFd, kind: FdKind) -> Option<&mut Registration<C>> {
+        if self.entries.is_empty() {
+            return None;
+        }
         let place = *self.places.get(&(fd, kind))?;
         self.entries.get_mut(place)
     }

@@ -309,8 +309,8 @@ impl<K: Copy + Eq + Hash, C: Copy> Events<K, C> {
     ) {
         let probe = self.probe_closed_at.is_some_and(|at| now >= at);
         let mut any_closed = false;
-        set.start(wake);
-        for priority in Priority::ALL {
+        set.start();
+        for priority in Priority::ALL.into_iter().rev() {
             if priority < self.threshold {
                 continue;
             }
@@ -332,6 +332,7 @@ impl<K: Copy + Eq + Hash, C: Copy> Events<K, C> {
                 sources.sources(entry.fd, kind, &mut |fd| set.push(fd, kind, owner));
             }
         }
+        set.finish(wake);
         if !any_closed {
             self.probe_closed_at = None;
         } else if probe {
@@ -468,10 +469,13 @@ impl<K: Copy + Eq + Hash, C: Copy> Events<K, C> {
             return None;
         }
         let (fd, kind, callback) = (entry.fd, entry.kind, entry.callback?);
+        entry.ready_in = 0;
         // What makes it ready is used up by this call, in all priorities: another callback for
         // the same descriptor might block on data that this one has taken.
         for other in Priority::ALL {
-            if let Some(entry) = self.registry.queue_mut(other).find_mut(fd, kind) {
+            if other != priority
+                && let Some(entry) = self.registry.queue_mut(other).find_mut(fd, kind)
+            {
                 entry.ready_in = 0;
             }
         }

@@ -115,10 +115,11 @@ mod tests {
 
     fn set_of(elements: &[(RawFd, FdKind)]) -> PollSet {
         let mut set = PollSet::new();
-        set.start(Some(1030));
+        set.start();
         for &(fd, kind) in elements {
             set.push(fd, kind, OWNER);
         }
+        set.finish(Some(1030));
         set
     }
 
@@ -144,7 +145,7 @@ mod tests {
         let revents: Vec<i16> = set.fds().iter().map(|e| e.revents).collect();
         assert_eq!(
             revents,
-            [libc::POLLIN, libc::POLLIN, libc::POLLOUT, libc::POLLPRI, 0]
+            [libc::POLLIN, libc::POLLOUT, libc::POLLPRI, 0, libc::POLLIN]
         );
     }
 
@@ -153,17 +154,18 @@ mod tests {
         let mut set = set_of(&[(RawFd::MAX, FdKind::Read), (3, FdKind::Read)]);
         let mut select = SelectSet::new();
         assert!(select.load(&mut set, |fd| fd != RawFd::MAX));
-        assert_eq!(set.fds()[1].revents, libc::POLLNVAL);
+        assert_eq!(set.fds()[0].revents, libc::POLLNVAL);
         assert_eq!(select.limit, 1031);
         select.store(&mut set);
-        assert_eq!(set.fds()[1].revents, libc::POLLNVAL);
-        assert_eq!(set.fds()[2].revents, libc::POLLIN);
+        assert_eq!(set.fds()[0].revents, libc::POLLNVAL);
+        assert_eq!(set.fds()[1].revents, libc::POLLIN);
     }
 
     #[test]
     fn no_wake_descriptor_is_no_element() {
         let mut set = PollSet::new();
-        set.start(None);
+        set.start();
+        set.finish(None);
         let mut select = SelectSet::new();
         assert!(!select.load(&mut set, |_| false));
         assert_eq!(select.arrays().1, 0);

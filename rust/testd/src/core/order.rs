@@ -8,7 +8,8 @@ use spread_proto::{ByteOrder, HEADER_LEN, Header, Name, Violation, service, spli
 
 use super::groups::{Member, Shrunk};
 use super::session::{Phase, SessionId};
-use super::{Core, Message, Sink};
+use super::views::Views;
+use super::{Core, Delivery, Message, Sink};
 use crate::daemons::DaemonSet;
 use crate::event::{Ending, Event};
 
@@ -104,12 +105,15 @@ impl Core {
         frame: &mut [u8],
         sink: &mut impl Sink,
     ) {
+        if self.sessions.get(id).is_none_or(|s| s.phase != Phase::Open) {
+            return;
+        }
+        if self.config.denied.is_some() && self.is_denied(header, frame) {
+            return self.reject(id, header, frame, sink);
+        }
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        if session.phase != Phase::Open {
-            return;
-        }
         let first_group = |frame: &[u8]| match frame.get(HEADER_LEN..).and_then(<[u8]>::first_chunk)
         {
             Some(raw) if header.num_groups > 0 => clean(Name::from_raw(*raw)),
@@ -132,6 +136,40 @@ impl Core {
         };
         let daemon = session.daemon;
         self.submit(daemon, Request { session: id, what }, sink);
+    }
+
+    /// True for a request that the policy refuses. One without groups is none.
+    fn is_denied(&self, header: &Header, frame: &[u8]) -> bool {
+        let Some(prefix) = self.config.denied.as_deref() else {
+            return false;
+        };
+        let groups = usize::try_from(header.num_groups).unwrap_or_default();
+        let count = match header.kind & service::REQUEST_MASK {
+            service::KILL => 0,
+            service::JOIN | service::LEAVE => groups.min(1),
+            _ => groups,
+        };
+        destinations(frame, count).any(|group| group.as_bytes().starts_with(prefix))
+    }
+
+    /// Sends a refused request back to its sender, if that wants its own messages.
+    fn reject(&mut self, id: SessionId, header: &Header, frame: &[u8], sink: &mut impl Sink) {
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        if header.kind & service::SELF_DISCARD != 0 {
+            return;
+        }
+        let views = Views {
+            order: self.config.order,
+        };
+        let message = views.reject(session.group, header, frame);
+        if let Some(link) = session.link
+            && sink.deliver(link, &message) == Delivery::Overflow
+        {
+            self.overflowed.push(id);
+            self.end_overflowed(sink);
+        }
     }
 
     /// Hands a request to the daemon's ring, or holds it.
@@ -401,8 +439,10 @@ impl Core {
 }
 
 /// The destinations in a frame of ours.
-fn destinations(frame: &Message, groups: usize) -> impl Iterator<Item = Name> {
-    frame[HEADER_LEN..]
+fn destinations(frame: &[u8], groups: usize) -> impl Iterator<Item = Name> {
+    frame
+        .get(HEADER_LEN..)
+        .unwrap_or_default()
         .as_chunks()
         .0
         .iter()

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use spread_proto::limits::{MAX_GROUPS, NAME_FIELD};
 use spread_proto::{
-    ByteOrder, Frame, GroupId, Hint, MembershipBody, Name, service, transition_body,
+    ByteOrder, Frame, GroupId, HEADER_LEN, Header, Hint, MembershipBody, Name, service,
+    transition_body,
 };
 
 use super::Message;
@@ -64,6 +66,39 @@ impl Views {
     /// What a session gets that has left a group.
     pub(crate) fn self_leave(self, name: Name) -> Message {
         self.message(service::CAUSED_BY_LEAVE, name, Vec::new(), Vec::new())
+    }
+
+    /// A refused frame on its way back: with its own kind behind the header, and with the sender as
+    /// one more group, or as the last one if there is no room for more.
+    pub(crate) fn reject(self, own: Name, header: &Header, frame: &[u8]) -> Message {
+        let rest = frame.get(HEADER_LEN..).unwrap_or_default();
+        let count = usize::try_from(header.num_groups).unwrap_or_default();
+        let (groups, body) = rest
+            .split_at_checked(count * NAME_FIELD)
+            .unwrap_or_default();
+        let mut groups: Vec<Name> = groups
+            .as_chunks()
+            .0
+            .iter()
+            .map(|raw| Name::from_raw(*raw))
+            .collect();
+        groups.truncate(MAX_GROUPS - 1);
+        groups.push(own);
+        let old_kind = match header.kind & service::REQUEST_MASK {
+            service::JOIN => header.kind & !service::JOIN | service::CAUSED_BY_JOIN,
+            service::LEAVE => header.kind & !service::LEAVE | service::CAUSED_BY_LEAVE,
+            _ => header.kind,
+        };
+        let mut reject = Frame::new(
+            service::REJECT_MESS,
+            own,
+            header.hint,
+            self.order,
+            groups,
+            body.to_vec(),
+        );
+        reject.old_kind = Some(old_kind);
+        Arc::from(reject.encode())
     }
 
     fn message(self, kind: u32, name: Name, groups: Vec<Name>, body: Vec<u8>) -> Message {

@@ -184,9 +184,16 @@ impl Shell {
         }
     }
 
-    /// The client is gone before it had a session.
+    /// The client is gone before it had a session. If it owes its choice, that is a choice of
+    /// nothing.
     fn hang_up(&mut self, link: Link) {
-        self.refuse(link, None);
+        let in_choice = |conn: &Conn| matches!(conn.stage, Stage::Choice { .. });
+        let code = self
+            .io
+            .get(link)
+            .filter(|c| in_choice(c))
+            .map(|_| reject::AUTH);
+        self.refuse(link, code);
     }
 
     fn take_connect(&mut self, link: Link, mut bytes: Vec<u8>) -> Progress {

@@ -139,13 +139,22 @@ impl Io {
         }
     }
 
-    /// When a connection whose stream is throttled may go on.
-    pub(super) fn throttle_deadline(&self) -> Option<Duration> {
-        let deadlines = self.blocked.iter().filter_map(|&link| {
+    fn throttle_deadlines(&self) -> impl Iterator<Item = Duration> {
+        self.blocked.iter().filter_map(|&link| {
             let out = &self.get(link)?.out;
             out.throttle()?.deadline(out.len())
-        });
-        deadlines.min()
+        })
+    }
+
+    /// True if a throttled connection may go on now.
+    pub(super) fn has_due_throttle(&self) -> bool {
+        self.throttle_deadlines().any(|at| at <= self.now)
+    }
+
+    /// When a throttled connection may go on. What was due this turn and is still there waits for
+    /// its client.
+    pub(super) fn throttle_deadline(&self) -> Option<Duration> {
+        self.throttle_deadlines().filter(|at| *at > self.now).min()
     }
 
     /// Writes to all connections that have something and are not known to be blocked.

@@ -13,7 +13,7 @@ mod throttle;
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
@@ -124,6 +124,8 @@ pub(crate) struct Shell {
     greeted: Vec<Link>,
     next_retry: Duration,
     scratch: Vec<u8>,
+    /// Who waits until everything that has come is read, and for how many turns at least.
+    settlers: Vec<(u32, Sender<()>)>,
     stopping: bool,
 }
 
@@ -163,6 +165,7 @@ impl Shell {
             greeted: Vec::new(),
             next_retry: Duration::ZERO,
             scratch: vec![0; SCRATCH_BYTES],
+            settlers: Vec::new(),
             stopping: false,
         };
         for daemon in 0..shell.desks.len() {
@@ -223,6 +226,7 @@ impl Shell {
                 command(&mut self);
             }
             self.turn();
+            self.answer_settlers();
         }
         for daemon in 0..self.desks.len() {
             self.close_desk(daemon);
@@ -230,7 +234,7 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || !self.settlers.is_empty() {
             return Some(Duration::ZERO);
         }
         let retry = self.io.has_blocked().then_some(self.next_retry);
@@ -244,6 +248,25 @@ impl Shell {
         let next = deadlines.into_iter().flatten().min()?;
         // The system may wake us a moment early: rather a little late than twice.
         Some(next.saturating_sub(self.started.elapsed()) + Duration::from_micros(100))
+    }
+
+    /// Answers once everything that clients have sent until now is read, as far as daemons read.
+    pub(crate) fn settle(&mut self, answer: Sender<()>) {
+        // This turn may have asked the system before it came.
+        self.settlers.push((2, answer));
+    }
+
+    fn answer_settlers(&mut self) {
+        let quiet = self.ready.is_empty();
+        self.settlers.retain_mut(|(turns, answer)| {
+            *turns = turns.saturating_sub(1);
+            let waits = *turns > 0 || !quiet;
+            if !waits {
+                // Nobody waits any more if the caller's thread has died.
+                let _ = answer.send(());
+            }
+            waits
+        });
     }
 
     fn event(&mut self, event: &mio::event::Event) {
@@ -296,8 +319,7 @@ impl Shell {
         }
         // What was only sequenced, and what was held for a receiver's sake.
         self.core.advance(self.io.now, &mut self.io);
-        let throttled = self.io.throttle_deadline();
-        if self.io.now >= self.next_retry || throttled.is_some_and(|at| at <= self.io.now) {
+        if self.io.now >= self.next_retry || self.io.has_due_throttle() {
             self.next_retry = self.io.now + FLUSH_RETRY;
             self.io.flush_blocked();
         }

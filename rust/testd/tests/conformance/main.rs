@@ -13,6 +13,8 @@
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod classic;
+#[cfg(test)]
 #[path = "../it/client.rs"]
 #[expect(dead_code, reason = "shared with other tests, which use other parts")]
 mod client;

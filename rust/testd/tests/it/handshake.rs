@@ -175,7 +175,7 @@ fn a_silent_connection_keeps_others_waiting_for_a_second() {
     Client::connect(network.daemon(0), "a");
     let waited = start.elapsed();
     assert!(waited > Duration::from_millis(900), "{waited:?}");
-    assert_eq!(silent.read_to_end(), []);
+    assert!(silent.read_to_end().is_empty());
 }
 
 #[test]

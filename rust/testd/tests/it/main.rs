@@ -18,3 +18,5 @@ mod handshake;
 mod network_changes;
 #[cfg(test)]
 mod slow_readers;
+#[cfg(test)]
+mod traces;

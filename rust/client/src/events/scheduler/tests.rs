@@ -127,7 +127,10 @@ impl World {
         } else if self.poll(set, select) {
             Outcome::Ready
         } else if script.is_some() {
-            set.fds_mut()[0].revents = libc::POLLIN;
+            set.fds_mut()
+                .last_mut()
+                .expect("the wake descriptor")
+                .revents = libc::POLLIN;
             Outcome::Ready
         } else if let Some(timeout) = timeout {
             self.now += timeout;

@@ -217,7 +217,7 @@ fn an_attached_descriptor_may_stand_for_several() {
         ));
         events.fill(0, None, &mut Linked, &mut set);
         let fds: Vec<RawFd> = set.fds().iter().map(|element| element.fd).collect();
-        assert_eq!(fds, [-1, 1, 100, 2]);
+        assert_eq!(fds, [1, 100, 2, -1]);
         for element in set.fds_mut() {
             if element.fd == ready {
                 element.revents = revents;
