@@ -25,24 +25,6 @@ use support::{Compile, Executable, Linkage, Variant, root, scaled, skip};
 /// How long a plain run may take. The programs have limits of their own, which tell more when they are over.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Valgrind gives one thread of a process the processor at a time, and that slowly: these do not hold their own limits there.
-/// They run under the sanitizers.
-const NOT_UNDER_VALGRIND: &[&str] = &[
-    "disconnect",
-    "disconnect_drain",
-    "fork_daemon",
-    "fork_handover",
-    "fork_parent",
-    "fork_split",
-    "no_stall",
-    "own_close",
-    "signals",
-    "slow_reader",
-    "threads_cancel",
-    "threads_longjmp",
-    "threads_shared",
-];
-
 /// What a program wants to talk to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wants {
@@ -88,13 +70,6 @@ impl Program {
 impl Program {
     fn run(&self) {
         say_what_is_left_out();
-        if Variant::from_env() == Variant::Valgrind && NOT_UNDER_VALGRIND.contains(&self.name) {
-            skip(format!(
-                "{}: valgrind runs one thread at a time, and this program measures threads or processes against each other",
-                self.name
-            ));
-            return;
-        }
         let executable = self.compile();
         let _turn = self.turn();
         let real = variable("SPREAD_DAEMON")
