@@ -90,12 +90,41 @@ static void data(void)
     }
 }
 
+/* The same through SP_scat_receive: numbers are put in order wherever the borders of elements are. */
+static void gives_in_pieces(const char *what, const struct frame *frame, const struct outputs *want, size_t piece)
+{
+    char body[2000];
+    char sender[MAX_GROUP_NAME];
+    char groups[20][MAX_GROUP_NAME];
+    scatter pieces = {.num_elements = 0};
+    service type = 0;
+    int num_groups;
+    int16 mess_type;
+    int endian_mismatch;
+    size_t at;
+
+    check_case("%s, in pieces of %zu", what, piece);
+    for (at = 0; at < (size_t)frame->size; at += piece) {
+        pieces.elements[pieces.num_elements].buf = body + at;
+        pieces.elements[pieces.num_elements++].len = piece;
+    }
+    fake_send(daemon_end, frame);
+    CHECK_EQ(SP_scat_receive(mbox, &type, sender, 20, &num_groups, groups, &mess_type, &endian_mismatch, &pieces), frame->size);
+    CHECK_EQ(type, want->type);
+    CHECK_STR(sender, want->sender);
+    CHECK_EQ(num_groups, want->num_groups);
+    CHECK_EQ(mess_type, want->mess_type);
+    CHECK_EQ(endian_mismatch, want->endian_mismatch);
+    CHECK_MEM(body, want->body, (size_t)frame->size);
+}
+
 /* The membership body in the order of the frame, and as the program must find it. */
 static void membership(const char *what, unsigned type, const char *groups, int number, int index, const char *sets, unsigned offset)
 {
     static const int gid[3] = {97615837, -5, 0x01020304};
     unsigned char in_frame[2000];
     unsigned char in_program[2000];
+    size_t piece;
     int big;
 
     for (big = 0; big < 2; big++) {
@@ -106,6 +135,9 @@ static void membership(const char *what, unsigned type, const char *groups, int 
         frame.size = (int)membership_body(in_frame, gid, offset, sets, big != 0);
         membership_body(in_program, gid, offset, sets, false);
         gives(what, &frame, &want);
+        for (piece = 3; piece <= 40; piece += piece < 12 ? 1 : 7)
+            if ((size_t)frame.size <= piece * MAX_CLIENT_SCATTER_ELEMENTS)
+                gives_in_pieces(what, &frame, &want, piece);
     }
 }
 

@@ -105,7 +105,7 @@ static void reader_that_sleeps(const char *name, bool by_select)
             SP_kill(mbox);
             return;
         }
-        CHECK_EQ(size, BODY);
+        if (size != BODY) FAIL("size %d at message %d", size, i);
     }
     CHECK_EQ(SP_poll(mbox), 0);
     CHECK_EQ(SP_multicast(mbox, AGREED_MESS, own, 1, 5, "alive"), 5);

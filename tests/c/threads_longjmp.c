@@ -138,6 +138,54 @@ static void out_of_connect(void)
     SYS(close(daemon));
 }
 
+/* ---- out of a method's function ---- */
+
+static int jump_back(int fd, void *data)
+{
+    (void)fd;
+    (void)data;
+    siglongjmp(back, 1);
+}
+
+static int yes(int fd, void *data)
+{
+    (void)fd;
+    (void)data;
+    return 1;
+}
+
+static bool connect_and_jump(mailbox *mbox)
+{
+    if (sigsetjmp(back, 1) != 0)
+        return true;
+    SP_connect(name, "me", 0, 1, mbox, sender);
+    return false;
+}
+
+static void out_of_method(void)
+{
+    static mailbox mbox;
+    struct visit visit;
+    int daemon;
+    int i;
+
+    check_case("%s: out of a method", name);
+    for (i = 0; i < 3; i++) {
+        mbox = -77;
+        CHECK_EQ(SP_set_auth_method("NULL", jump_back, NULL), 1);
+        fake_start(&visit, &fake, usual_handshake);
+        CHECK(connect_and_jump(&mbox));
+        CHECK_EQ(mbox, -77);
+        SYS(close(fake_finish(&visit)));
+        CHECK_EQ(SP_set_auth_method("NULL", yes, NULL), 1);
+        daemon = fake_session(&fake, name, &mbox);
+        fake_send(daemon, &hello);
+        CHECK_EQ(receive_once(mbox), 5);
+        CHECK_EQ(SP_disconnect(mbox), 0);
+        SYS(close(daemon));
+    }
+}
+
 static bool send_with_limit(mailbox mbox)
 {
     static char large[100000];
@@ -182,6 +230,7 @@ int main(int argc, char **argv)
         for (k = 0; k < COUNT_OF(parts); k++)
             IN_CHILD(out_of_receive(parts[k]));
         IN_CHILD(out_of_connect());
+        IN_CHILD(out_of_method());
         IN_CHILD(out_of_send());
     }
     fake_close(&fake);

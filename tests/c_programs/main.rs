@@ -3,7 +3,7 @@
 //! | environment | effect |
 //! | --- | --- |
 //! | (none) | on our library and an embedded network, the same for all programs |
-//! | `SPREAD_DAEMON=/path/to/spread` | also on a real daemon, started for the tests, with the same expectations |
+//! | `SPREAD_DAEMON=/path/to/spread` | also on real daemons, one started for each test, with the same expectations |
 //! | `SPREAD_CLASSIC_LIB=/folder` | the same programs also on the classic library of that folder, which shows that what they expect is right |
 //! | `SANITIZE`, `VALGRIND` and others | see [`support`] |
 //!
@@ -16,32 +16,14 @@ mod support;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Once, OnceLock};
+use std::sync::{Once, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use places::Place;
+use places::{Place, RealDaemon};
 use support::{Compile, Executable, Linkage, Variant, root, scaled, skip};
 
 /// How long a plain run may take. The programs have limits of their own, which tell more when they are over.
 const LIMIT: Duration = Duration::from_secs(180);
-
-/// Valgrind gives one thread of a process the processor at a time, and that slowly: these do not hold their own limits there.
-/// They run under the sanitizers.
-const NOT_UNDER_VALGRIND: &[&str] = &[
-    "disconnect",
-    "disconnect_drain",
-    "fork_daemon",
-    "fork_handover",
-    "fork_parent",
-    "fork_split",
-    "no_stall",
-    "own_close",
-    "signals",
-    "slow_reader",
-    "threads_cancel",
-    "threads_longjmp",
-    "threads_shared",
-];
 
 /// What a program wants to talk to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,6 +32,12 @@ enum Wants {
     Daemon,
     /// Nothing, or the scripted daemon that it brings along.
     Nothing,
+}
+
+/// The right to run now, until it is dropped.
+enum Turn {
+    Alone(#[expect(dead_code, reason = "held, not looked at")] RwLockWriteGuard<'static, ()>),
+    Shared(#[expect(dead_code, reason = "held, not looked at")] RwLockReadGuard<'static, ()>),
 }
 
 /// One library to run the programs on.
@@ -61,19 +49,20 @@ struct Lib {
 
 /// A program, with its way to be run.
 struct Program {
+    /// The test, which names the folders of its files.
+    test: &'static str,
     name: &'static str,
     wants: Wants,
     arguments: &'static [&'static str],
-    on_a_real_daemon: &'static [&'static str],
 }
 
 impl Program {
     const fn new(name: &'static str, wants: Wants) -> Self {
         Self {
+            test: name,
             name,
             wants,
             arguments: &[],
-            on_a_real_daemon: &[],
         }
     }
 }
@@ -81,28 +70,37 @@ impl Program {
 impl Program {
     fn run(&self) {
         say_what_is_left_out();
-        if Variant::from_env() == Variant::Valgrind && NOT_UNDER_VALGRIND.contains(&self.name) {
-            skip(format!(
-                "{}: valgrind runs one thread at a time, and this program measures threads or processes against each other",
-                self.name
-            ));
-            return;
-        }
         let executable = self.compile();
+        let _turn = self.turn();
+        let real = variable("SPREAD_DAEMON")
+            .filter(|_| self.wants == Wants::Daemon)
+            .map(|file| RealDaemon::start(&file, self.test));
         for lib in libraries() {
             match self.wants {
                 Wants::Nothing => self.run_on(&executable, &lib, None),
                 Wants::Daemon => {
-                    for place in places::all() {
-                        self.run_on(&executable, &lib, Some(place));
+                    self.run_on(&executable, &lib, Some(places::embedded()));
+                    if let Some(real) = &real {
+                        self.run_on(&executable, &lib, Some(real.place()));
                     }
                 }
             }
         }
     }
 
+    /// Waits until the program may be run. A real daemon drops a client that has not been given the processor for some 30 ms while
+    /// messages came at full speed, so the program that has them come so runs alone then.
+    fn turn(&self) -> Turn {
+        static MACHINE: RwLock<()> = RwLock::new(());
+        if self.name == "slow_reader" && variable("SPREAD_DAEMON").is_some() {
+            Turn::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            Turn::Shared(MACHINE.read().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
+
     fn compile(&self) -> Executable {
-        flags(Compile::new(self.name))
+        flags(Compile::new(self.test))
             .source(root().join("tests/c").join(format!("{}.c", self.name)))
             .source(common_code())
             // A program may bring its own version of a function of the C library (the resolver).
@@ -122,9 +120,6 @@ impl Program {
         }
         command.args(self.arguments);
         if let Some(place) = place {
-            if place.is_real() {
-                command.args(self.on_a_real_daemon);
-            }
             command.args(place.names());
         }
         command.env("TEST_TIMEOUT_FACTOR", patience().to_string());
@@ -286,20 +281,10 @@ programs! {
     session_rules: Nothing,
     short_buffers: Nothing,
     signals: Nothing,
+    slow_reader: Daemon,
     threads_cancel: Nothing,
     threads_longjmp: Nothing,
     threads_shared: Daemon,
-}
-
-/// A real daemon that is alone in its network now and then dies of very many messages ("created packet already exist"), so it gets
-/// fewer of them; still many times what it lets a slow reader have waiting.
-#[test]
-fn slow_reader() {
-    Program {
-        on_a_real_daemon: &["--count", "20000"],
-        ..Program::new("slow_reader", Wants::Daemon)
-    }
-    .run();
 }
 
 #[test]
@@ -313,16 +298,14 @@ fn every_program_is_in_the_table() {
         .filter(|name| !name.starts_with("events_"))
         .collect();
     files.sort();
-    let mut names = NAMES.to_vec();
-    names.push("slow_reader");
-    names.sort_unstable();
-    assert_eq!(files, names);
+    assert_eq!(files, NAMES);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn a_thousand_helpers_under_load() {
     Program {
+        test: "a_thousand_helpers_under_load",
         arguments: &["--long"],
         ..Program::new("fork_exec_load", Wants::Nothing)
     }
@@ -333,6 +316,7 @@ fn a_thousand_helpers_under_load() {
 #[ignore = "takes minutes"]
 fn a_million_messages_behind() {
     Program {
+        test: "a_million_messages_behind",
         arguments: &["--count", "1000000"],
         ..Program::new("slow_reader", Wants::Daemon)
     }
@@ -343,6 +327,7 @@ fn a_million_messages_behind() {
 #[ignore = "takes minutes"]
 fn long_streams_do_not_stall() {
     Program {
+        test: "long_streams_do_not_stall",
         arguments: &["--count", "500"],
         ..Program::new("no_stall", Wants::Nothing)
     }

@@ -1,9 +1,9 @@
-//! The daemons that the programs talk to: one embedded network, and a real daemon where the environment names one.
+//! The daemons that the programs talk to: one embedded network, and real daemons where the environment names a binary.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use spread_testd::Network;
 
 use crate::support::{ProgramCommand, Running, scaled, scratch};
-use crate::variable;
 
 /// A real daemon forms its ring in 2 s, alone.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -19,7 +18,6 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// Where programs can connect to.
 pub(crate) struct Place {
     what: &'static str,
-    is_real: bool,
     /// For `SP_connect`: the unix socket, then the TCP one.
     names: [String; 2],
 }
@@ -30,80 +28,59 @@ impl Place {
         self.what
     }
 
-    /// Whether it is a real daemon.
-    pub(crate) fn is_real(&self) -> bool {
-        self.is_real
-    }
-
     /// The spread names.
     pub(crate) fn names(&self) -> &[String; 2] {
         &self.names
     }
 }
 
-/// What must be stopped when the tests are over; statics are not dropped.
-struct Everything {
-    _network: Network,
-    _daemon: Option<RealDaemon>,
-}
-
-static RUNNING: Mutex<Option<Everything>> = Mutex::new(None);
+/// The embedded network, until the tests are over: statics are not dropped by themselves.
+static NETWORK: Mutex<Option<Network>> = Mutex::new(None);
 
 extern "C" fn stop() {
     drop(
-        RUNNING
+        NETWORK
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take(),
     );
 }
 
-/// All daemons, started at the first call.
-pub(crate) fn all() -> &'static [Place] {
-    static PLACES: OnceLock<Vec<Place>> = OnceLock::new();
-    PLACES.get_or_init(|| {
+/// The embedded network, the same for all tests.
+pub(crate) fn embedded() -> &'static Place {
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(|| {
         let network = Network::builder()
             .start()
             .expect("an embedded network can be started");
         let first = network.daemon(0);
-        let mut places = vec![Place {
+        let place = Place {
             what: "the embedded network",
-            is_real: false,
             names: [
                 first.unix_name().expect("unix sockets are on by default"),
                 first.spread_name(),
             ],
-        }];
-        let daemon = variable("SPREAD_DAEMON").map(|file| RealDaemon::start(&file));
-        if let Some(daemon) = &daemon {
-            places.push(Place {
-                what: "a real daemon",
-                is_real: true,
-                names: [
-                    daemon.port.to_string(),
-                    format!("{}@127.0.0.1", daemon.port),
-                ],
-            });
-        }
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Everything {
-            _network: network,
-            _daemon: daemon,
-        });
+        };
+        *NETWORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(network);
         // SAFETY: `stop` is a plain function that may run while the process ends.
         unsafe { libc::atexit(stop) };
-        places
+        place
     })
 }
 
 /// A real daemon that is alone in its network. Dropping it kills it.
-struct RealDaemon {
+///
+/// Each test has one of its own, so that none suffers from what another one has done to it.
+pub(crate) struct RealDaemon {
     port: u16,
+    place: Place,
     _process: Running,
 }
 
 impl RealDaemon {
-    fn start(file: &OsStr) -> Self {
-        let folder = scratch("real-daemon");
+    /// Starts one, for the test of this name.
+    pub(crate) fn start(file: &OsStr, test: &str) -> Self {
+        let folder = scratch(&format!("daemon-{test}"));
         let port = free_port();
         let conf = folder.join("spread.conf");
         fs::write(&conf, configuration(port, &folder)).expect("a file can be written below target");
@@ -115,22 +92,45 @@ impl RealDaemon {
         wait_for_ring(port);
         Self {
             port,
+            place: Place {
+                what: "a real daemon",
+                names: [port.to_string(), format!("{port}@127.0.0.1")],
+            },
             _process: process,
         }
+    }
+
+    /// Where it is.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 }
 
 impl Drop for RealDaemon {
     fn drop(&mut self) {
         // It cannot do so itself once it has been killed. A path that is gone already is no matter.
-        let _ = fs::remove_file(PathBuf::from("/tmp").join(self.port.to_string()));
+        let _ = fs::remove_file(unix_path(self.port));
     }
 }
 
-/// A port that is free now. The daemon allows the reuse of addresses, and nobody else is given the number so soon.
+/// A port that is free now, also for the UDP sockets of a daemon, which has them there and at the next numbers. Nobody else is given
+/// the number so soon.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port can be had");
-    listener.local_addr().expect("it has an address").port()
+    for _ in 0..100 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port can be had");
+        let port = listener.local_addr().expect("it has an address").port();
+        let taken: Vec<_> = (0..4)
+            .map_while(|n| UdpSocket::bind((Ipv4Addr::LOCALHOST, port.checked_add(n)?)).ok())
+            .collect();
+        if taken.len() == 4 && !unix_path(port).exists() {
+            return port;
+        }
+    }
+    panic!("no port for a daemon is free");
+}
+
+fn unix_path(port: u16) -> PathBuf {
+    PathBuf::from("/tmp").join(port.to_string())
 }
 
 fn configuration(port: u16, folder: &Path) -> String {
