@@ -166,6 +166,12 @@ static void *hammer(void *data)
 /* The child has not the thread that may be in the middle of a call. */
 static void a_fork_while_other_threads_are_in_calls(void)
 {
+#ifdef __SANITIZE_ADDRESS__
+    /* The sanitizer's own allocator does not hold its locks over a fork: a child whose parent's other thread was in malloc
+     * waits for one of them for ever, whatever it calls. */
+    puts("left out: a fork beside busy threads, which AddressSanitizer's allocator does not survive");
+    return;
+#endif
     pthread_t threads[2];
     static int names[2];
     E_init();
