@@ -196,6 +196,42 @@ static void closed_under_a_receiver(const char *name)
     SP_kill(mbox);
 }
 
+/* A program that has just received, so that its own thread was the one to read, receives from the number after it has closed it. The
+ * reference library takes the next file's bytes for a message then. */
+static void receive_from_the_next_file(const char *name, bool refused_before)
+{
+    struct next next;
+    struct got got;
+    mailbox mbox;
+    int daemon;
+
+    check_case("%s: a receive from a number that is a socket of the program's own by now%s", name,
+               refused_before ? ", in the middle of a message" : "");
+    daemon = fake_session(&fake, name, &mbox);
+    fake_send(daemon, &hello);
+    if (refused_before) {
+        receive(mbox, &got, 0, 0, 0);
+        CHECK_EQ(got.result, GROUPS_TOO_SHORT);
+        got_free(&got);
+    } else {
+        EXPECT_DATA(mbox, FIFO_MESS, "#peer#fake", "room", 0, "hello", 5);
+    }
+    SYS(close(mbox));
+    take_number(mbox, true, &next);
+    receive_any(mbox, &got);
+    CHECK_EQ(got.result, CONNECTION_CLOSED);
+    got_free(&got);
+    nothing_is_taken(mbox, &next);
+    receive_any(mbox, &got);
+    CHECK_EQ(got.result, NET_ERROR_ON_SESSION);
+    got_free(&got);
+    nothing_is_taken(mbox, &next);
+    SYS(close(next.far));
+    SYS(close(daemon));
+    SP_kill(mbox);
+    CHECK(fcntl(mbox, F_GETFD) != -1);
+}
+
 int main(int argc, char **argv)
 {
     int i;
@@ -211,6 +247,10 @@ int main(int argc, char **argv)
         for (k = 0; k < 8; k++)
             next_file_is_safe(name, (k & 1) != 0, (k & 2) != 0, (k & 4) != 0);
         closed_under_a_receiver(name);
+        if (!check_classic) {
+            receive_from_the_next_file(name, false);
+            receive_from_the_next_file(name, true);
+        }
     }
     fake_close(&fake);
     return check_done();

@@ -203,12 +203,23 @@ impl<'r, 'm> Receive<'r, 'm> {
                 if rx.ended {
                     return Some(self.lost(session, rx));
                 }
+                // The part that is here may be from an earlier call, before the program closed the number.
+                if self.pending == Pending::Start
+                    && matches!(session.kind, Kind::Socket)
+                    && !session.link_is_ours()
+                {
+                    session.number_is_gone(rx);
+                    return Some(self.lost(session, rx));
+                }
                 if rx.inbox.only_head()
                     && let Some(done) = self.read_direct(session, rx, &header, &layout)
                 {
                     return Some(done);
                 }
-                let missing = (HEADER_LEN + layout.total()).saturating_sub(rx.inbox.len());
+                let missing = layout
+                    .total()
+                    .saturating_add(HEADER_LEN)
+                    .saturating_sub(rx.inbox.len());
                 if missing == 0 || rx.ended {
                     continue;
                 }
@@ -262,6 +273,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     fn fill_header(&mut self, session: &Session, rx: &mut Rx) -> Fill {
         if rx.bulk {
             if !reader::before_wait(session, rx) {
+                session.number_is_gone(rx);
                 return Fill::Ended;
             }
             match self.read_bulk(session, rx) {
@@ -283,6 +295,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             return Fill::Wait;
         }
         if !reader::before_wait(session, rx) {
+            session.number_is_gone(rx);
             return Fill::Ended;
         }
         // No byte more than the header: a message that is then refused must stay in the socket.

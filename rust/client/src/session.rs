@@ -271,6 +271,14 @@ impl Session {
         }
     }
 
+    /// The program has closed the mailbox's number. The classic library has no descriptor to receive
+    /// from then, so what had come is not delivered any more.
+    pub(crate) fn number_is_gone(&self, rx: &mut Rx) {
+        rx.inbox = Inbox::default();
+        rx.refused = false;
+        self.end(rx);
+    }
+
     /// Whether the link's number still stands for the link.
     pub(crate) fn link_is_ours(&self) -> bool {
         self.link.fd.is_ours()

@@ -175,11 +175,13 @@ pub(crate) fn forget(session: &Session) {
     }
 }
 
-/// A receiver is about to read the link itself, or to wait on it. False: the link's number does not stand for the link
-/// any more, as the program has closed it.
+/// A receiver is about to read the link itself, or to wait on it. False: the link's number does not
+/// stand for the link any more, as the program has closed it, and nothing may be read from it.
 pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
     if !rx.watch.armed {
-        return true;
+        // Only a number that the program knows can be another file by now. An armed link tells by
+        // itself, when it is disarmed.
+        return !matches!(session.kind, Kind::Socket) || session.link_is_ours();
     }
     let early = match session.kind {
         Kind::Socket => true,

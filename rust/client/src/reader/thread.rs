@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use super::{Request, Shared, TICK, lock};
 use crate::claim::Taken;
 use crate::fork;
-use crate::inbox::Inbox;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
 use crate::sys::fd;
@@ -77,11 +76,11 @@ pub(super) fn run(shared: &Shared) {
 fn mailbox_closed(session: &Session) {
     let mut rx = session.rx();
     session.shut_down();
-    if !session.mailbox.is_ours() {
-        // Closed: the classic library has no descriptor to receive from any more.
-        rx.inbox = Inbox::default();
+    if session.mailbox.is_ours() {
+        session.end(&mut rx);
+    } else {
+        session.number_is_gone(&mut rx);
     }
-    session.end(&mut rx);
     session.settle_token(&mut rx);
 }
 
@@ -277,7 +276,11 @@ impl State {
             }
             return;
         }
-        if rx.ended || session.has_failed() || !session.link_is_ours() {
+        if rx.ended || session.has_failed() {
+            return;
+        }
+        if !session.link_is_ours() {
+            session.number_is_gone(&mut rx);
             return;
         }
         rx.watch.stayed_away = rx.watch.reads;
@@ -319,7 +322,11 @@ impl State {
 
 /// Has arrivals wake the reader again. What is there already is reported at once.
 fn arm(shared: &Shared, session: &Session, rx: &mut Rx) {
-    if rx.watch.armed || rx.ended || !session.link_is_ours() {
+    if rx.watch.armed || rx.ended {
+        return;
+    }
+    if !session.link_is_ours() {
+        session.number_is_gone(rx);
         return;
     }
     let waiting = fd::unread(session.link_fd()).is_ok_and(|count| count > 0);
