@@ -1,83 +1,68 @@
-//! The `E_*` event loop as C programs see it: compiles `tests/c/events_*.c` and runs them with the
-//! library of this build.
+//! The `E_*` event loop as C programs see it: `tests/c/events_*.c`, compiled against our headers, and run.
 //!
-//! With `SPREAD_CLASSIC_LIB` set to the folder of a classic `libspread.so.3`, the same programs
-//! run with that one as well: what they expect of the classic library is checked, too.
+//! | environment | effect |
+//! | --- | --- |
+//! | `SPREAD_CLASSIC_LIB=/folder` | the same programs also on the classic library of that folder, less the cases that it is known to fail |
+//! | `SANITIZE`, `VALGRIND` and others | see [`support`] |
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod support;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+use std::path::Path;
+use std::time::Duration;
+
+use support::{Compile, Executable, Variant, root, scaled, skip};
+
+/// How long a plain run may take. The cases have limits of their own, which tell more when they are over.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Valgrind runs one thread at a time, takes signals its own way and needs descriptors of its own: these programs play with
+/// exactly that.
+const NOT_UNDER_VALGRIND: &[&str] = &[
+    "events_defects",
+    "events_fork",
+    "events_signals",
+    "events_threads",
+    "events_unwind",
+];
+
+fn compile(name: &str) -> Executable {
+    Compile::new(name)
+        .source(root().join("tests/c").join(format!("{name}.c")))
+        .standard("c11")
+        .strict()
+        .flags(["-D_GNU_SOURCE", "-O1", "-g", "-pthread"])
+        .flags(["-Wshadow", "-Wstrict-prototypes"])
+        .variant(Variant::from_env())
+        .build()
+        .unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-/// The library of this build. For tests cargo leaves it beside the test programs.
-fn library() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let folders: Vec<&Path> = test.ancestors().skip(1).take(2).collect();
-    folders
-        .iter()
-        .map(|folder| folder.join("libspread.so"))
-        .find(|library| library.is_file())
-        .unwrap_or_else(|| panic!("no libspread.so in {folders:?}"))
-}
-
-fn headers() -> PathBuf {
-    let include = root().join("include");
-    if include.join("sp.h").is_file() {
-        include
-    } else {
-        root().join("tests/c/interim")
+fn run_on(executable: &Executable, classic: Option<&Path>) {
+    let mut command = match classic {
+        Some(_) => executable.command_with_library(classic),
+        None => executable.command(),
+    };
+    if classic.is_some() {
+        command.arg("--classic");
     }
-}
-
-fn output(command: &mut Command) -> Output {
-    command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
-}
-
-fn check(command: &mut Command) {
-    let output = output(command);
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
+    let patience =
+        scaled(Duration::from_secs(1)).as_secs() * u64::from(Variant::from_env().slowdown());
+    command.env("TEST_TIMEOUT_FACTOR", patience.to_string());
+    let run = command.limit(LIMIT).run();
+    let on = classic.map_or("our library", |_| "the classic library");
+    assert!(run.success(), "on {on}:\n{}", run.report());
 }
 
 fn run(name: &str) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let program = folder.path().join(name);
-    // Programs ask for the library by its soname.
-    let library = library();
-    for link in ["libspread.so", "libspread.so.3"] {
-        std::os::unix::fs::symlink(&library, folder.path().join(link)).expect("a link");
+    if Variant::from_env() == Variant::Valgrind && NOT_UNDER_VALGRIND.contains(&name) {
+        skip(format!("{name}: not for valgrind"));
+        return;
     }
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| OsString::from("cc"));
-    check(
-        Command::new(compiler)
-            .args(["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-pthread"])
-            .args(["-Wall", "-Wextra", "-Werror", "-Wno-unused-function"])
-            .arg("-I")
-            .arg(headers())
-            .arg(root().join("tests/c").join(name).with_extension("c"))
-            .arg("-o")
-            .arg(&program)
-            .arg("-L")
-            .arg(folder.path())
-            .arg("-lspread"),
-    );
-    check(Command::new(&program).env("LD_LIBRARY_PATH", folder.path()));
-    if let Some(classic) = std::env::var_os("SPREAD_CLASSIC_LIB") {
-        check(
-            Command::new(&program)
-                .arg("--classic")
-                .env("LD_LIBRARY_PATH", classic),
-        );
+    let executable = compile(name);
+    run_on(&executable, None);
+    match std::env::var_os("SPREAD_CLASSIC_LIB").filter(|folder| !folder.is_empty()) {
+        Some(folder) => run_on(&executable, Some(Path::new(&folder))),
+        None => skip("no classic library, as SPREAD_CLASSIC_LIB does not name one"),
     }
 }
 
@@ -85,31 +70,36 @@ macro_rules! programs {
     ($($name:ident)*) => {
         $(#[test] fn $name() { run(stringify!($name)); })*
 
-        /// A program that is in the folder and not in the list would never run.
-        #[test]
-        fn the_list_is_complete() {
-            let mut found: Vec<String> = std::fs::read_dir(root().join("tests/c"))
-                .expect("the folder of the programs")
-                .filter_map(|entry| entry.expect("an entry").file_name().into_string().ok())
-                .filter_map(|name| name.strip_suffix(".c").map(str::to_owned))
-                .filter(|name| name.starts_with("events_"))
-                .collect();
-            found.sort();
-            let mut listed = vec![$(stringify!($name)),*];
-            listed.sort_unstable();
-            assert_eq!(found, listed);
-        }
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
 programs! {
+    events_defects
+    events_fds
+    events_fork
+    events_order
+    events_signals
+    events_threads
     events_time
     events_timers
-    events_fds
-    events_order
-    events_defects
-    events_signals
     events_unwind
-    events_fork
-    events_threads
+}
+
+#[test]
+fn every_program_is_in_the_table() {
+    let mut found: Vec<String> = std::fs::read_dir(root().join("tests/c"))
+        .expect("the folder of the programs is there")
+        .filter_map(|entry| {
+            entry
+                .expect("a folder can be listed")
+                .file_name()
+                .into_string()
+                .ok()
+        })
+        .filter_map(|name| name.strip_suffix(".c").map(str::to_owned))
+        .filter(|name| name.starts_with("events_"))
+        .collect();
+    found.sort();
+    assert_eq!(found, NAMES);
 }

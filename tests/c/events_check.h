@@ -10,6 +10,7 @@
 #ifndef EVENTS_CHECK_H
 #define EVENTS_CHECK_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +30,7 @@
 
 #include <sp.h>
 
+/* Multiplied by what TEST_TIMEOUT_FACTOR says. */
 #define CASE_DEADLINE_SECONDS 60
 
 struct test_case {
@@ -129,6 +131,15 @@ static inline sp_time after_us(long us)
     return time;
 }
 
+/* For timers that are due at once, in this order, however long it takes to queue them. */
+static inline sp_time past(long order)
+{
+    sp_time time;
+    time.sec = order - 1000000;
+    time.usec = 0;
+    return time;
+}
+
 /* Callbacks that many cases need. */
 static inline void timer_exit(int code, void *data)
 {
@@ -182,13 +193,40 @@ static inline void take_byte(int fd)
     CHECK_INT(read(fd, &byte, 1), 1);
 }
 
+/* Where the threads of a process are: state, system call and its arguments. */
+static void show_threads(pid_t pid)
+{
+    static const char *const what[] = {"stat", "syscall", "wchan"};
+    char path[300], text[400];
+    struct dirent *entry;
+    DIR *tasks;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    tasks = opendir(path);
+    while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
+        for (int i = 0; i < 3 && entry->d_name[0] != '.'; i++) {
+            FILE *file;
+            snprintf(path, sizeof path, "/proc/%d/task/%.20s/%s", (int)pid, entry->d_name, what[i]);
+            file = fopen(path, "r");
+            if (file != NULL && fgets(text, sizeof text, file) != NULL)
+                fprintf(stderr, "  %s: %s\n", path, text);
+            if (file != NULL)
+                fclose(file);
+        }
+    }
+    if (tasks != NULL)
+        closedir(tasks);
+}
+
 static int run_case(const struct test_case *test)
 {
     sigset_t child, before;
+    const char *factor = getenv("TEST_TIMEOUT_FACTOR");
     struct timespec deadline = {CASE_DEADLINE_SECONDS, 0};
     int status;
     pid_t pid;
 
+    if (factor != NULL && atoi(factor) > 1)
+        deadline.tv_sec *= atoi(factor);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, &before);
@@ -205,8 +243,8 @@ static int run_case(const struct test_case *test)
         return 1;
     }
     if (sigtimedwait(&child, NULL, &deadline) < 0) {
-        fprintf(stderr, "%s: still running after %d s, log: %s\n", test->name,
-                CASE_DEADLINE_SECONDS, log_text);
+        fprintf(stderr, "%s: still running after %ld s\n", test->name, (long)deadline.tv_sec);
+        show_threads(pid);
         kill(pid, SIGKILL);
     }
     if (waitpid(pid, &status, 0) != pid) {

@@ -75,7 +75,7 @@ static void fill_and_queue(int code, void *data)
     timer(code, data);
     attach_ready(0, 2, high, HIGH_PRIORITY);
     E_queue(timer, 2, NULL, after_us(0));
-    E_queue(timer, 3, NULL, after_us(-1000));
+    E_queue(timer, 3, NULL, past(1));
 }
 
 static void timers_come_first_afterwards(void)

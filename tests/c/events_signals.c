@@ -19,6 +19,13 @@ static void alarm_in_us(long first, long every)
     SYS(setitimer(ITIMER_REAL, &timer, NULL));
 }
 
+/* In a timer, so that the signal comes when the loop is under way: before, an exit is forgotten. */
+static void arm(int code, void *data)
+{
+    (void)data;
+    alarm_in_us(code, 0);
+}
+
 static void count(int number)
 {
     (void)number;
@@ -95,7 +102,7 @@ static void a_handler_ends_a_loop_that_waits_for_ever(void)
 {
     E_init();
     handle(SIGALRM, exit_loop);
-    alarm_in_us(50000, 0);
+    E_queue(arm, 50000, NULL, after_us(0));
     E_handle_events();
     CHECK_INT(signals, 1);
 }
@@ -116,7 +123,7 @@ static void a_handler_keeps_errno(void)
     errno_is_kept(0);
     handle(SIGALRM, errno_is_kept);
     for (int i = 0; i < 20; i++) {
-        alarm_in_us(5000, 0);
+        E_queue(arm, 5000, NULL, after_us(0));
         E_handle_events();
     }
     CHECK_INT(signals, 21);
@@ -132,19 +139,13 @@ static void exits_without_end_fill_nothing(void)
     handle_until_quiet(1000);
 }
 
-static void arm(int code, void *data)
-{
-    (void)data;
-    alarm_in_us(1 + code, 0);
-}
-
 /* The signal comes anywhere between the timer and the wait, or in the wait, which has no end. */
 static void a_signal_just_before_the_wait_is_not_lost(void)
 {
     E_init();
     handle(SIGALRM, exit_loop);
     for (int i = 0; i < 3000; i++) {
-        E_queue(arm, i % 150, NULL, after_us(0));
+        E_queue(arm, 1 + i % 150, NULL, after_us(0));
         E_handle_events();
         CHECK_INT(signals, i + 1);
     }
@@ -179,9 +180,9 @@ static void the_mask_is_the_program_s(void)
     sigemptyset(&mask);
     sigaddset(&mask, SIGUSR2);
     SYS(sigprocmask(SIG_SETMASK, &mask, NULL));
-    E_queue(check_mask, 0, NULL, after_us(-30));
-    E_queue(block_usr1, 0, NULL, after_us(-20));
-    E_queue(check_mask, 1, NULL, after_us(-10));
+    E_queue(check_mask, 0, NULL, past(1));
+    E_queue(block_usr1, 0, NULL, past(2));
+    E_queue(check_mask, 1, NULL, past(3));
     handle_until_quiet(1000);
     CHECK_LOG("m0 m1");
     check_mask(1, NULL);
@@ -237,7 +238,7 @@ static void a_loop_in_a_handler(void)
     E_attach_fd(fd, READ_FD, reads, 1, NULL, LOW_PRIORITY);
     E_queue(timer, 1, NULL, after_us(0));
     handle(SIGALRM, loop_in_handler);
-    alarm_in_us(50000, 0);
+    E_queue(arm, 50000, NULL, after_us(0));
     E_handle_events();
     CHECK_INT(signals, 1);
     CHECK_LOG("t1 t2");
@@ -246,10 +247,12 @@ static void a_loop_in_a_handler(void)
 static void delay_ends_early(void)
 {
     handle(SIGALRM, count);
-    alarm_in_us(20000, 0);
+    /* Again and again, in case the first one comes too early. */
+    alarm_in_us(20000, 20000);
     /* Longer than the deadline of the case. */
     E_delay(after_us(500000000));
-    CHECK_INT(signals, 1);
+    alarm_in_us(0, 0);
+    CHECK(signals > 0);
 }
 
 static const struct test_case tests[] = {

@@ -44,8 +44,8 @@ static void jump_out_of_a_timer(void)
 {
     E_init();
     for (volatile int i = 0; i < 1000; i++) {
-        E_queue(timer_jumps, 1, NULL, after_us(-20));
-        E_queue(timer, 2, NULL, after_us(-10));
+        E_queue(timer_jumps, 1, NULL, past(1));
+        E_queue(timer, 2, NULL, past(2));
         if (setjmp(back) == 0) {
             E_handle_events();
             fail(__FILE__, __LINE__, "came back");
@@ -82,7 +82,7 @@ static void inner_jumps(int code, void *data)
 {
     (void)data;
     note("in", code);
-    E_queue(timer_jumps, 2, NULL, after_us(0));
+    E_queue(timer_jumps, 2, NULL, past(1));
     if (setjmp(back) == 0)
         E_handle_events();
     note("back", code);
@@ -91,7 +91,7 @@ static void inner_jumps(int code, void *data)
 static void jump_out_of_an_inner_loop(void)
 {
     E_init();
-    E_queue(inner_jumps, 1, NULL, after_us(-20));
+    E_queue(inner_jumps, 1, NULL, past(1));
     E_queue(timer, 3, NULL, after_us(30000));
     handle_until_quiet(60000);
     CHECK_LOG("in1 t2 back1 t3");

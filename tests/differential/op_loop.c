@@ -221,6 +221,14 @@ void op_loop(rng *r)
         if (rng_chance(r, 85))
             attach(i, on_source);
     }
+    for (int i = 0; !rule("events-shared-sets") && i < loop.count; i++) {
+        /* In a second priority, and out of it again. */
+        int other = (loop.pipes[i].priority + 1) % NUM_PRIORITY;
+        if (loop.pipes[i].attached && rng_chance(r, 30)) {
+            (void)E_attach_fd(loop.pipes[i].fd, loop.pipes[i].type, on_source, i, &loop.pipes[i], other);
+            (void)E_detach_fd_priority(loop.pipes[i].fd, loop.pipes[i].type, other);
+        }
+    }
     for (int i = (int)rng_below(r, 4); i > 0; i--)
         queue(i);
     out_add(" ->");

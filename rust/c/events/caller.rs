@@ -15,8 +15,7 @@ use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-/// `PTHREAD_CANCEL_DISABLE` of Linux.
-const DISABLE: c_int = 1;
+use crate::cancel::Cancel;
 
 /// Signals that a fault raises: blocked, they would end the process without a word.
 const FAULTS: [c_int; 6] = [
@@ -28,33 +27,10 @@ const FAULTS: [c_int; 6] = [
     libc::SIGSYS,
 ];
 
-// Declared here, since they may unwind: giving the state back acts at once on a cancel that is
-// pending in a thread of the asynchronous kind, and giving the mask back runs signal handlers. See
-// `wait` for why these functions and no others.
+// Declared here, since it may unwind: giving the mask back runs signal handlers. See `wait` for why
+// this function and not `pthread_sigmask`.
 unsafe extern "C-unwind" {
-    fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
     fn sigprocmask(how: c_int, set: *const libc::sigset_t, old: *mut libc::sigset_t) -> c_int;
-}
-
-/// The cancellation state in which the program called.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CancelState(c_int);
-
-impl CancelState {
-    /// Switches cancellation off for this thread.
-    pub(super) fn disable() -> Self {
-        let mut state = 0;
-        // SAFETY: `state` is valid for the write.
-        unsafe { pthread_setcancelstate(DISABLE, &raw mut state) };
-        Self(state)
-    }
-
-    /// Gives the state back. May not return: the frames above must own nothing.
-    pub(super) fn restore(self) {
-        let mut ignored = 0;
-        // SAFETY: `ignored` is valid for the write, and the state came from this function.
-        unsafe { pthread_setcancelstate(self.0, &raw mut ignored) };
-    }
 }
 
 /// All signals but the faults.
@@ -70,10 +46,18 @@ fn all_but_faults() -> libc::sigset_t {
     unsafe { set.assume_init() }
 }
 
+/// Blocks these signals and returns the mask that was.
+fn block(signals: &libc::sigset_t) -> libc::sigset_t {
+    let mut mask = *signals;
+    // SAFETY: both are valid sets.
+    unsafe { sigprocmask(libc::SIG_SETMASK, ptr::from_ref(signals), &raw mut mask) };
+    mask
+}
+
 /// What the loop keeps from happening in its steps, and how the caller had it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallerState {
-    cancel: CancelState,
+    cancel: Cancel,
     mask: libc::sigset_t,
     blocked: libc::sigset_t,
 }
@@ -82,21 +66,18 @@ impl CallerState {
     /// At the beginning: no signals and no cancellation from now on.
     pub(super) fn suspended() -> Self {
         let blocked = all_but_faults();
-        let mut caller = Self {
-            cancel: CancelState(DISABLE),
-            mask: blocked,
+        let mask = block(&blocked);
+        Self {
+            cancel: Cancel::forbid(),
+            mask,
             blocked,
-        };
-        caller.suspend();
-        caller
+        }
     }
 
     /// After a callback, which may have changed both. In this order: see [`resume`](Self::resume).
     pub(super) fn suspend(&mut self) {
-        let (blocked, mask) = (&raw const self.blocked, &raw mut self.mask);
-        // SAFETY: both are valid sets.
-        unsafe { sigprocmask(libc::SIG_SETMASK, blocked, mask) };
-        self.cancel = CancelState::disable();
+        self.mask = block(&self.blocked);
+        self.cancel = Cancel::forbid();
     }
 
     /// Before a callback or the return. Signal handlers may run here, and may not return: one that
@@ -114,7 +95,7 @@ impl CallerState {
 
     /// After a wait.
     pub(super) fn suspend_cancel(&mut self) {
-        self.cancel = CancelState::disable();
+        self.cancel = Cancel::forbid();
     }
 
     /// The mask for a wait.

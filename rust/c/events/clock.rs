@@ -20,27 +20,28 @@ fn read(clock: libc::clockid_t) -> libc::timespec {
 /// The monotonic clock, to the nearest microsecond.
 pub(super) fn monotonic() -> Time {
     let now = read(libc::CLOCK_MONOTONIC);
-    Time::from_clock(now.tv_sec, now.tv_nsec)
+    Time::from_clock(wide(now.tv_sec), wide(now.tv_nsec))
 }
 
 /// The wall clock, cut to microseconds.
 pub(super) fn wall() -> Time {
     let now = read(libc::CLOCK_REALTIME);
-    Time::new(now.tv_sec, now.tv_nsec / 1_000)
+    Time::new(wide(now.tv_sec), wide(now.tv_nsec) / 1_000)
 }
 
 pub(super) fn from_c(time: SpTime) -> Time {
-    Time::new(time.sec, time.usec)
+    Time::new(wide(time.sec), wide(time.usec))
 }
 
+/// Wraps where a long is shorter than the sum of two of them.
 pub(super) fn to_c(time: Time) -> SpTime {
     SpTime {
-        sec: narrow(time.sec),
-        usec: narrow(time.usec),
+        sec: time.sec as c_long,
+        usec: time.usec as c_long,
     }
 }
 
-/// A field as wide as C has it; times this library makes fit unless the program's did not.
-fn narrow(field: i64) -> c_long {
-    field as c_long
+/// A C number as the engine has it, whatever its width is on this machine.
+fn wide<T: Into<i64>>(field: T) -> i64 {
+    field.into()
 }

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use spread_client::events::{Action, ItselfOnly, Outcome, Run};
 
-use super::caller::{CallerState, CancelState};
-use super::shared::{FdCall, Parts, Shared, TimerCall, caught, with};
+use super::caller::CallerState;
+use super::shared::{FdCall, Parts, Shared, TimerCall, step};
 use super::wait::{Target, Waited, wait};
 use super::{clock, wake};
+use crate::cancel::Cancel;
 
 /// With no wake descriptor to be had, how often the loop looks by itself, in microseconds.
 const UNWAKEABLE_US: i64 = 100_000;
@@ -41,7 +42,7 @@ struct Wait {
 
 /// Ends all loops. Async-signal-safe; errno is kept.
 pub(super) fn exit() {
-    let caller = CancelState::disable();
+    let caller = Cancel::forbid();
     EXIT.store(true, Ordering::SeqCst);
     wake::notify_async();
     caller.restore();
@@ -54,9 +55,7 @@ pub(super) fn run() {
     let mut run = Run::new();
     let mut waited = None;
     loop {
-        match caught(Step::Return, || {
-            with(|shared| next(shared, &mut run, waited.take()))
-        }) {
+        match step(Step::Return, |shared| next(shared, &mut run, waited.take())) {
             Step::Timer(call) => {
                 if let Some(function) = call.function {
                     let data = call.data.pointer();

@@ -10,13 +10,17 @@
 //! | `caller` | thread cancellation and signal handlers of the caller |
 //! | `clock` | clocks and time values |
 //!
+//! `caller` and `wait` declare functions of the C library, which cbindgen must not take for ours.
+//!
 //! All functions are `extern "C-unwind"`: a thread of the asynchronous cancellation kind may be
 //! cancelled at the moment an entry point gives the caller its cancellation state back.
 
+/// cbindgen:ignore
 mod caller;
 mod clock;
 mod driver;
 mod shared;
+/// cbindgen:ignore
 mod wait;
 mod wake;
 

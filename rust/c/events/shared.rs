@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use spread_client::events::{Events, PollSet, SelectSet};
 
-use super::caller::CancelState;
 use super::wake::Wake;
+use crate::cancel::Cancel;
 
 /// `void f(int code, void *data)`.
 pub(super) type TimerFn = unsafe extern "C-unwind" fn(c_int, *mut c_void);
@@ -175,8 +175,8 @@ struct AtEnd;
 impl Drop for AtEnd {
     fn drop(&mut self) {
         let thread = THREAD.get();
-        caught((), || {
-            with(|shared| shared.waiters.retain(|waiter| waiter.thread != thread));
+        step((), |shared| {
+            shared.waiters.retain(|waiter| waiter.thread != thread);
         });
     }
 }
@@ -211,20 +211,22 @@ fn lock() -> Guard {
 }
 
 /// Runs one step under the lock. The step must not call user code, wait, or take this lock.
-pub(super) fn with<R>(step: impl FnOnce(&mut Shared) -> R) -> R {
+///
+/// `failed` is the answer if the step panics, and if this thread is in a step already: a signal
+/// handler has interrupted one and calls what is not async-signal-safe, or has jumped out of one.
+/// Waiting for the lock would be for ever.
+pub(super) fn step<R: Copy>(failed: R, step: impl FnOnce(&mut Shared) -> R) -> R {
+    if LOCKED.get() {
+        return failed;
+    }
     hold_across_forks();
-    step(&mut lock().shared)
+    catch_unwind(AssertUnwindSafe(|| step(&mut lock().shared))).unwrap_or(failed)
 }
 
-/// Runs a step that must not unwind into its caller; `bug` is the answer if it panics.
-pub(super) fn caught<R: Copy>(bug: R, step: impl FnOnce() -> R) -> R {
-    catch_unwind(AssertUnwindSafe(step)).unwrap_or(bug)
-}
-
-/// A whole entry point that does not block: one step under the lock, uncancelled.
-pub(super) fn entry<R: Copy>(bug: R, step: impl FnOnce(&mut Shared) -> R) -> R {
-    let caller = CancelState::disable();
-    let result = caught(bug, || with(step));
+/// A whole entry point that does not block: one step, uncancelled.
+pub(super) fn entry<R: Copy>(failed: R, run: impl FnOnce(&mut Shared) -> R) -> R {
+    let caller = Cancel::forbid();
+    let result = step(failed, run);
     caller.restore();
     result
 }
@@ -273,4 +275,51 @@ fn release() {
             *forking = None;
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_panics_answers_and_leaves_the_lock_usable() {
+        let failed = entry(-1, |_| -> c_int { panic!("on purpose") });
+        assert_eq!(failed, -1);
+        assert_eq!(step(-1, |_| 5), 5);
+    }
+
+    #[test]
+    fn a_step_inside_a_step_does_not_wait_for_itself() {
+        assert_eq!(step(-1, |_| step(-2, |_| 5)), -2);
+        assert_eq!(step(-1, |_| 5), 5);
+    }
+
+    #[test]
+    fn a_thread_that_ends_takes_its_sets_along() {
+        let thread = std::thread::spawn(|| {
+            step(0, |shared| {
+                shared.parts();
+                this_thread()
+            })
+        });
+        let number = thread.join().expect("the thread");
+        let left = step(true, |shared| {
+            shared.waiters.iter().any(|waiter| waiter.thread == number)
+        });
+        assert!(!left);
+    }
+
+    #[test]
+    fn timers_are_told_apart_by_all_three_parts() {
+        unsafe extern "C-unwind" fn f(_: c_int, _: *mut c_void) {}
+        let call = |function: Option<TimerFn>, code, data: usize| TimerCall {
+            function,
+            code,
+            data: Data(data),
+        };
+        assert_eq!(call(Some(f), 1, 2), call(Some(f), 1, 2));
+        assert_ne!(call(Some(f), 1, 2), call(None, 1, 2));
+        assert_ne!(call(Some(f), 1, 2), call(Some(f), 2, 2));
+        assert_ne!(call(Some(f), 1, 2), call(Some(f), 1, 3));
+    }
 }

@@ -5,7 +5,7 @@
 //! its functions do not unwind, the standard library declares `poll` so, and the linker's
 //! optimiser believes the strictest declaration of a symbol. Nothing in this file owns anything.
 
-use std::ffi::{c_int, c_ulong};
+use std::ffi::{c_int, c_long, c_ulong};
 use std::ptr;
 
 use super::wake::errno;
@@ -57,12 +57,13 @@ pub(super) struct Waited {
     pub(super) errno: c_int,
 }
 
-/// The timeout of a system call; `None` waits for ever. Negative times are none at all.
+/// A timeout; a negative one is none at all. Longer than seconds of 32 bits can say (68 years) is
+/// not needed: a wait that ends early is repeated.
 fn timespec(timeout_us: i64) -> libc::timespec {
-    let timeout_us = timeout_us.max(0);
+    let timeout_us = timeout_us.clamp(0, i64::from(i32::MAX) * MICROS);
     libc::timespec {
-        tv_sec: timeout_us / MICROS,
-        tv_nsec: timeout_us % MICROS * 1_000,
+        tv_sec: (timeout_us / MICROS) as libc::time_t,
+        tv_nsec: (timeout_us % MICROS * 1_000) as c_long,
     }
 }
 

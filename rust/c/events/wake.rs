@@ -229,3 +229,76 @@ pub(super) mod errno {
         unsafe { *errno = value };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    fn readable(fd: RawFd) -> bool {
+        let mut element = libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one element, valid for the call.
+        unsafe { libc::poll(&raw mut element, 1, 0) == 1 }
+    }
+
+    /// One test for all, as what is published for signal handlers is one per process.
+    #[test]
+    fn wakes_until_drained_and_touches_no_file_of_the_program() {
+        let mut wake = Wake::new();
+        wake.notify();
+        notify_async();
+        let fd = wake.ensure().expect("descriptors");
+        assert_eq!(wake.ensure(), Some(fd));
+        assert!(!readable(fd));
+
+        wake.notify();
+        assert!(readable(fd));
+        wake.drain();
+        assert!(!readable(fd));
+        wake.notify();
+        assert!(readable(fd), "a drained one can be notified again");
+        for _ in 0..100_000 {
+            notify_async();
+        }
+        wake.drain();
+        assert!(!readable(fd));
+
+        errno::set(12_345);
+        notify_async();
+        assert_eq!(errno::get(), 12_345);
+
+        // The program closes what it does not know, and opens something of its own.
+        let (mine, other) = UnixStream::pair().expect("a pair");
+        let pair = wake.pair.expect("a pair");
+        for end in [pair.receiver.fd, pair.sender.fd] {
+            // SAFETY: both are descriptors of this test.
+            assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), end) }, end);
+        }
+        notify_async();
+        wake.notify();
+        assert!(!readable(mine.as_raw_fd()));
+        wake.drain();
+        assert!(wake.pair.is_none());
+        for end in [pair.receiver.fd, pair.sender.fd] {
+            assert!(identify(end).is_some(), "closed a file of the program");
+            close_fd(end);
+        }
+        assert!(wake.ensure().is_some());
+        wake.close();
+    }
+
+    #[test]
+    fn only_the_process_that_has_published_a_descriptor_uses_it() {
+        assert_eq!(unpack(pack(17, 1_030), 17), Some(1_030));
+        assert_eq!(unpack(pack(17, 1_030), 18), None);
+        assert_eq!(
+            unpack(pack(u32::MAX, RawFd::MAX), u32::MAX),
+            Some(RawFd::MAX)
+        );
+    }
+}

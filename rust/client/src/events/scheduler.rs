@@ -465,7 +465,7 @@ impl<K: Copy + Eq + Hash, C: Copy> Events<K, C> {
     /// The call for the registration at this place, if it is ready in this round.
     fn serve(&mut self, run: &Run, priority: Priority, place: usize) -> Option<Action<K, C>> {
         let entry = self.registry.queue_mut(priority).entries.get_mut(place)?;
-        if entry.ready_in != run.round || !entry.active {
+        if entry.ready_in != run.round {
             return None;
         }
         let (fd, kind, callback) = (entry.fd, entry.kind, entry.callback?);

@@ -94,6 +94,22 @@ fn a_ready_descriptor_deactivated_in_the_round_is_not_called() {
 }
 
 #[test]
+fn activating_again_counts_from_the_next_round_on() {
+    let mut world = World::new();
+    world.ready("H0", 1);
+    world.ready("H1", 2);
+    world.ready("L", 3);
+    world.on("H0", |world, fd| {
+        read_all(world, fd);
+        assert!(world.events.set_active(2, FdKind::Read, false));
+        assert!(world.events.set_active(2, FdKind::Read, true));
+    });
+    world.on("H1", read_all);
+    world.on("L", read_all);
+    assert_eq!(world.run(50), ["H0", "L", "H1"]);
+}
+
+#[test]
 fn the_threshold_counts_at_once() {
     let mut world = World::new();
     for (name, fd) in [("H", 1), ("M0", 2), ("M1", 3), ("L", 4)] {
@@ -121,6 +137,7 @@ fn below_the_threshold_is_attached_counted_and_silent() {
     world.on("M", read_all);
     assert_eq!(world.events.active_count(Priority::Medium), 1);
     assert_eq!(world.run(50), Log::new());
+    assert_eq!(world.waits, 1, "it does not end the wait either");
     world.events.set_threshold(Priority::Medium);
     assert_eq!(world.run(50), ["M"]);
 }

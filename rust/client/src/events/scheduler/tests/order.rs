@@ -164,6 +164,19 @@ fn a_timer_with_no_delay_leaves_room_for_descriptors() {
 }
 
 #[test]
+fn a_timer_that_becomes_due_meanwhile_waits_for_the_next_round() {
+    let mut world = World::new();
+    world.queue("quick", 0);
+    world.queue("late", 10);
+    world.on("quick", |world, _| {
+        world.now += 100;
+        world.ready("H", 1);
+        world.on("H", read_all);
+    });
+    assert_eq!(world.run(50), ["quick", "H", "late"]);
+}
+
+#[test]
 fn a_timer_may_take_another_due_one_away() {
     let mut world = World::new();
     world.queue("a", 0);

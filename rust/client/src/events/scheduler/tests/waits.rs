@@ -153,6 +153,21 @@ fn a_closed_number_that_is_opened_again_is_watched_again() {
 }
 
 #[test]
+fn with_a_closed_descriptor_no_wait_is_endless() {
+    let mut world = World::new();
+    world.ready("H", 1);
+    world.state.insert(1, libc::POLLNVAL);
+    let mut run = Run::new();
+    world.go_on(&mut run, 2);
+    assert_eq!(world.log, ["H"]);
+    let poll = Action::Poll {
+        timeout_us: Some(CLOSED_PROBE_US - 30),
+        select: false,
+    };
+    assert_eq!(world.events.next(&mut run, world.now + 30, false), poll);
+}
+
+#[test]
 fn a_closed_descriptor_does_not_keep_the_others_from_being_served() {
     let mut world = World::new();
     world.ready("H0", 1);
