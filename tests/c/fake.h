@@ -91,6 +91,9 @@ void fake_start(struct visit *visit, struct fake *fake, const struct step *scrip
 /* Waits for the end of the script and gives the daemon's end of the connection; -1 if it is closed. */
 int fake_finish(struct visit *visit);
 
+/* The same for a client that has gone without closing: the script may wait for bytes that never come. Closes the daemon's end. */
+void fake_abandon(struct visit *visit);
+
 /* A session with the usual handshake; the daemon's end of it. */
 int fake_session(struct fake *fake, const char *name, mailbox *mbox);
 

@@ -186,7 +186,7 @@ static void *serve(void *argument)
     struct visit *visit = argument;
     const struct step *step;
 
-    visit->socket = fake_accept(visit->fake);
+    __atomic_store_n(&visit->socket, fake_accept(visit->fake), __ATOMIC_SEQ_CST);
     for (step = visit->script; step->kind != STEP_END; step++)
         if (!play(visit, step)) {
             visit->ended_early = true;
@@ -211,6 +211,15 @@ int fake_finish(struct visit *visit)
     worker_join(&visit->worker);
     SYS(close(visit->stop[0]));
     return visit->socket;
+}
+
+void fake_abandon(struct visit *visit)
+{
+    WAIT_UNTIL(__atomic_load_n(&visit->socket, __ATOMIC_SEQ_CST) >= 0);
+    /* The client may have closed all the same. */
+    if (shutdown(visit->socket, SHUT_RDWR) != 0)
+        CHECK_EQ(errno, ENOTCONN);
+    SYS(close(fake_finish(visit)));
 }
 
 int fake_session(struct fake *fake, const char *name, mailbox *mbox)
