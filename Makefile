@@ -73,7 +73,8 @@ test-rust:
 test-sanitized: test-rust
 	@if echo 'int main(void) { return 0; }' | $(CC) -fsanitize=address,undefined -x c - -o /dev/null; then \
 		echo "C programs under ASan and UBSan: $(C_TESTS)"; \
-		SANITIZE=address,undefined $(CARGO) test $(addprefix --test ,$(C_TESTS)); \
+		SANITIZE=address,undefined $(CARGO) test $(addprefix --test ,$(C_TESTS)) && \
+		SANITIZE=address,undefined $(CARGO) test -p spread-testd-ffi a_c_program; \
 	else \
 		echo "skipped: the C programs under sanitizers, as $(CC) has none here"; \
 	fi
@@ -81,7 +82,8 @@ test-sanitized: test-rust
 test-valgrind: test-rust
 	@if valgrind --version; then \
 		echo "C programs under valgrind: $(C_TESTS)"; \
-		VALGRIND=1 $(CARGO) test $(addprefix --test ,$(C_TESTS)); \
+		VALGRIND=1 $(CARGO) test $(addprefix --test ,$(C_TESTS)) && \
+		VALGRIND=1 $(CARGO) test -p spread-testd-ffi a_c_program; \
 	else \
 		echo "skipped: the C programs under valgrind, which is not installed"; \
 	fi
