@@ -14,6 +14,7 @@ use crate::claim::Claim;
 use crate::daemon_name::SpreadName;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::notice::Event;
 use crate::options::{MailboxKind, Options};
 use crate::search::{Accepting, Search, SearchProgress, Wanted};
 use crate::session::{Kind, Link, Session};
@@ -212,6 +213,7 @@ impl Connecting {
             // Cut at a NUL, as a string is.
             private_group: Name::new(accepted.private_group.as_bytes()),
             daemon: candidate.endpoint.to_string(),
+            endpoint: candidate.endpoint,
         };
         enter(&Session::new(
             link,
@@ -246,6 +248,10 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
         mailbox: session.mailbox(),
         private_group: session.link.private_group,
     };
+    session.tell(Event::Connected {
+        private_group: session.link.private_group,
+        daemon: session.link.daemon.clone(),
+    });
     match table::insert(Arc::clone(session)) {
         Ok(None) => {}
         Ok(Some(old)) => close::replaced(&old),

@@ -7,6 +7,7 @@
 //! | send, join, leave | [`Send`] |
 //! | see how much waits | [`waiting_bytes`] |
 //! | end a session | [`disconnect`], [`kill`] |
+//! | learn what happens to a session | [`next_event`], [`event_fd`], [`set_event_callback`] |
 //! | run an event loop with timers and descriptors | [`events`] |
 //! | options | [`Options`] |
 //!
@@ -26,6 +27,7 @@ mod fork;
 mod held;
 mod inbox;
 mod known;
+mod notice;
 mod options;
 mod poll;
 mod random;
@@ -45,6 +47,9 @@ pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};
 pub use error::Error;
+pub use notice::{
+    Ending, Event, EventCallback, Reconnected, event_fd, next_event, set_event_callback,
+};
 pub use options::{Failover, MailboxKind, OptionError, OptionRow, Options, TABLE};
 pub use poll::waiting_bytes;
 pub use receive::Receive;
