@@ -4,8 +4,9 @@
 //! authentication callbacks are the program's code, which may leave with `longjmp` or
 //! `pthread_exit`, and a thread may be cancelled while it waits for a daemon.
 
+use std::fmt::{self, Write as _};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -17,7 +18,8 @@ use crate::claim::Claim;
 use crate::daemon_name::DaemonName;
 use crate::endpoint::{Endpoint, Lookup, address_of, open, start_lookup};
 use crate::error::Error;
-use crate::options::{MailboxKind, Options};
+use crate::options::{Conf, MailboxKind, Options, Sigpipe};
+use crate::reason;
 use crate::session::{Kind, Link, Session, Transport};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd::{self, SharedFd};
@@ -28,6 +30,9 @@ use crate::{close, fork, held, reader, table};
 /// Private descriptors go to numbers from here on: small ones are for mailboxes, which programs put
 /// into an `fd_set`.
 pub(crate) const PRIVATE_FLOOR: RawFd = 1024;
+
+/// Bytes of reasons that are kept for `SPX_last_error`; a list of daemons may be long.
+const MAX_REASONS: usize = 1000;
 
 /// Pause before a unix socket with a full backlog is tried again.
 const BACKLOG_PAUSE_MS: i32 = 10;
@@ -77,6 +82,8 @@ pub struct ConnectArguments<'a> {
     pub methods: &'a [Vec<u8>],
     /// For the whole of it.
     pub limit: TimeLimit,
+    /// The program's own options.
+    pub conf: &'a Conf,
 }
 
 /// A session that has been opened.
@@ -131,26 +138,37 @@ pub(crate) struct Connecting {
     /// Addresses of the present name that are still to be tried.
     endpoints: std::vec::IntoIter<Endpoint>,
     current: Option<Endpoint>,
+    /// The name whose addresses are or were looked up last.
+    looked_up: String,
     stage: Stage,
     /// The most telling failure so far.
     failure: Option<Error>,
+    /// What became of each candidate, for `SPX_last_error`.
+    tried: String,
 }
 
 /// What the first call that has to do with connecting does to the process: SIGPIPE is ignored,
 /// unless the options leave it.
-pub fn first_use() {
-    if !Options::from_environment().leave_sigpipe {
-        signals::ignore_sigpipe_once();
-    }
+pub fn first_use(conf: &Conf) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let options = Options::resolve(conf, "");
+        if options.is_ok_and(|options| options.sigpipe == Sigpipe::Ignore) {
+            signals::ignore_sigpipe();
+        }
+    });
 }
 
 impl Connect {
     /// Begins to connect.
     ///
     /// # Errors
-    /// [`Error::IllegalSpread`] for a name that cannot be parsed.
+    /// [`Error::IllegalSpread`] for a name that cannot be parsed, or options in it that cannot be.
     pub fn begin(arguments: &ConnectArguments<'_>) -> Result<Self, Error> {
-        let options = Options::from_environment();
+        let options = Options::resolve(arguments.conf, "").map_err(|error| {
+            reason::because(error.to_string());
+            Error::IllegalSpread
+        })?;
         let deadline = match arguments.limit {
             TimeLimit::None => None,
             TimeLimit::After(limit) => Some(
@@ -175,8 +193,10 @@ impl Connect {
             names: names.into_iter(),
             endpoints: Vec::new().into_iter(),
             current: None,
+            looked_up: String::new(),
             stage: Stage::Next,
             failure: None,
+            tried: String::new(),
         };
         Ok(Self {
             at: held::put_connecting(Box::new(state)),
@@ -245,7 +265,9 @@ impl Connecting {
                         return ConnectProgress::Blocked;
                     }
                 },
-                Stage::Unresolved => self.failed(Error::CouldNotConnect),
+                Stage::Unresolved => {
+                    self.failed_because(Error::CouldNotConnect, &"no thread for the resolver")
+                }
                 Stage::Next => self.next_candidate(),
                 Stage::Opening(socket) => match self.opening(socket, call) {
                     Ok(stage) => stage,
@@ -261,7 +283,12 @@ impl Connecting {
                         return progress;
                     }
                 },
-                Stage::Finished(result) => return ConnectProgress::Done(result),
+                Stage::Finished(result) => {
+                    if result.is_err() && !self.tried.is_empty() {
+                        reason::because(std::mem::take(&mut self.tried));
+                    }
+                    return ConnectProgress::Done(result);
+                }
             };
             self.stage = stage;
         }
@@ -285,8 +312,19 @@ impl Connecting {
 
     /// This candidate has failed.
     fn failed(&mut self, error: Error) -> Stage {
-        if let Some(endpoint) = &self.current {
-            tracing::info!(?endpoint, %error, "no session at this daemon");
+        self.failed_because(error, &error)
+    }
+
+    /// The same, with a reason that tells more.
+    fn failed_because(&mut self, error: Error, reason: &dyn fmt::Display) -> Stage {
+        let place = match &self.current {
+            Some(endpoint) => endpoint.to_string(),
+            None => self.looked_up.clone(),
+        };
+        tracing::info!("{place}: {reason}");
+        if self.tried.len() < MAX_REASONS {
+            let comma = if self.tried.is_empty() { "" } else { "; " };
+            let _ = write!(self.tried, "{comma}{place}: {reason}");
         }
         if self
             .failure
@@ -311,17 +349,21 @@ impl Connecting {
                 self.endpoints = endpoints.into_iter();
                 Ok(Stage::Next)
             }
-            Some(Err(ResolveError::Unknown)) => Ok(self.failed(Error::IllegalSpread)),
+            Some(Err(ResolveError::Unknown)) => {
+                Ok(self.failed_because(Error::IllegalSpread, &"no such host"))
+            }
             Some(Err(ResolveError::Failed(reason))) => {
-                tracing::info!(reason, "the resolver has failed");
-                Ok(self.failed(Error::CouldNotConnect))
+                Ok(self.failed_because(Error::CouldNotConnect, &reason))
             }
             None => match self.patience() {
                 Some(ms) => {
                     *call = BlockingCall::poll(lookup.done().as_raw_fd(), libc::POLLIN, ms);
                     Err(lookup)
                 }
-                None => Ok(self.failed(Error::ConnectionClosed)),
+                None => Ok(self.failed_because(
+                    Error::ConnectionClosed,
+                    &"no answer from the resolver in time",
+                )),
             },
         }
     }
@@ -338,13 +380,14 @@ impl Connecting {
         self.current = Some(endpoint.clone());
         match open(&endpoint) {
             Ok(socket) => Stage::Opening(socket),
-            Err(_) => self.failed(Error::CouldNotConnect),
+            Err(error) => self.failed_because(Error::CouldNotConnect, &error),
         }
     }
 
     /// Finds the addresses of the next name.
     fn look_up(&mut self, name: DaemonName) -> Stage {
         self.current = None;
+        self.looked_up = name.to_string();
         let endpoint = match name {
             DaemonName::Unix(port) => Endpoint::Unix(format!("/tmp/{port}").into()),
             DaemonName::Tcp { port, host } => match resolve::literal(&host, port) {
@@ -388,7 +431,9 @@ impl Connecting {
                 Some(libc::EISCONN) => {}
                 Some(code @ (libc::EINPROGRESS | libc::EALREADY | libc::EAGAIN | libc::EINTR)) => {
                     let Some(mut ms) = self.patience() else {
-                        return Ok(self.failed(Error::ConnectionClosed));
+                        return Ok(
+                            self.failed_because(Error::ConnectionClosed, &"no connection in time")
+                        );
                     };
                     // A unix socket whose backlog is full cannot be waited for.
                     let events = if code == libc::EAGAIN {
@@ -408,7 +453,7 @@ impl Connecting {
                     };
                     return Err(socket);
                 }
-                _ => return Ok(self.failed(Error::CouldNotConnect)),
+                _ => return Ok(self.failed_because(Error::CouldNotConnect, &error)),
             },
         }
         let handshake = ClientHandshake::new(self.request.clone(), &self.methods);
@@ -463,12 +508,20 @@ impl Connecting {
                 HandshakeStep::Done(accepted) => return Ok(self.accepted(socket, &accepted)),
                 HandshakeStep::Failed(failure) => {
                     drop(socket);
-                    return Ok(self.failed(match failure {
-                        HandshakeFailure::Closed => Error::ConnectionClosed,
+                    let error = match failure {
+                        HandshakeFailure::Closed if self.patience().is_none() => {
+                            let reason = "the daemon did not answer in time";
+                            return Ok(self.failed_because(Error::ConnectionClosed, &reason));
+                        }
+                        HandshakeFailure::Closed => {
+                            let reason = "the daemon closed the connection instead of answering";
+                            return Ok(self.failed_because(Error::ConnectionClosed, &reason));
+                        }
                         HandshakeFailure::Code(code) => Error::Refused(code),
                         HandshakeFailure::Auth => Error::Authentication,
                         HandshakeFailure::Version => Error::Version,
-                    }));
+                    };
+                    return Ok(self.failed(error));
                 }
             }
         }
@@ -477,8 +530,8 @@ impl Connecting {
     /// Makes a session of an accepted connection.
     fn accepted(&mut self, socket: Socket, accepted: &Accepted) -> Stage {
         let (transport, daemon) = match &self.current {
-            Some(Endpoint::Tcp(address)) => (Transport::Tcp, address.to_string()),
-            Some(Endpoint::Unix(path)) => (Transport::Unix, path.display().to_string()),
+            Some(endpoint @ Endpoint::Tcp(_)) => (Transport::Tcp, endpoint.to_string()),
+            Some(endpoint @ Endpoint::Unix(_)) => (Transport::Unix, endpoint.to_string()),
             None => (Transport::Unix, String::new()),
         };
         if socket.set_nonblocking(false).is_err() {
@@ -497,7 +550,7 @@ impl Connecting {
             private_group: Name::new(accepted.private_group.as_bytes()),
             daemon,
         };
-        let session = Session::new(link, mailbox, kind, self.options, Claim::new());
+        let session = Session::new(link, mailbox, kind, self.options.clone(), Claim::new());
         Stage::Finished(enter(&session))
     }
 }
@@ -534,7 +587,10 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
         }
     }
     if let Err(error) = reader::watch(session) {
-        tracing::warn!(%error, "no background reader");
+        tracing::warn!(
+            %error,
+            "no thread for background receiving; a slow reader may be thrown out"
+        );
         if matches!(session.kind, Kind::Stable { .. }) {
             close::kill(connected.mailbox);
             return Err(Error::CouldNotConnect);

@@ -1,5 +1,6 @@
 //! Where daemons listen: addresses of names, and sockets for them.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -25,6 +26,15 @@ const KEEPALIVE_PROBES: u32 = 3;
 pub(crate) enum Endpoint {
     Unix(PathBuf),
     Tcp(SocketAddr),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Tcp(address) => write!(f, "{address}"),
+        }
+    }
 }
 
 /// What the resolver has said.

@@ -8,7 +8,8 @@
 //! | see how much waits | [`waiting_bytes`] |
 //! | end a session | [`disconnect`], [`kill`] |
 //! | run an event loop with timers and descriptors | [`events`] |
-//! | options | [`Options`] |
+//! | options | [`Conf`], [`Options`] |
+//! | why a call has failed | [`reason`] |
 //!
 //! Calls that may wait are machines of prompt steps and [`BlockingCall`]s, which the caller makes:
 //! a thread can be cancelled, or jump out of a signal handler, in the blocking calls without
@@ -20,14 +21,17 @@ mod close;
 mod connect;
 mod daemon_name;
 mod endpoint;
+mod environment;
 mod error;
 pub mod events;
 mod fork;
 mod held;
 mod inbox;
+pub mod log;
 mod options;
 mod poll;
 mod reader;
+pub mod reason;
 mod receive;
 mod room;
 mod send;
@@ -39,7 +43,9 @@ pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
 pub use daemon_name::{DEFAULT_PORT, DaemonName};
 pub use error::Error;
-pub use options::{MailboxKind, OptionError, OptionRow, Options, TABLE};
+pub use options::{
+    Conf, MailboxKind, OptionError, OptionRow, Options, Sigpipe, TABLE, options_page,
+};
 pub use poll::waiting_bytes;
 pub use receive::Receive;
 pub use room::{Outputs, Progress, Room};

@@ -217,7 +217,7 @@ fn a_caller_that_hangs_up_at_once_keeps_nobody_waiting() {
         // Its end may be seen in the very turn in which the other caller has come.
         drop(Socket::tcp(daemon.addr()).unwrap());
         let start = Instant::now();
-        let mut client = Client::connect_unix(&daemon, &format!("n{round}"));
+        let mut client = Client::connect_unix(daemon, &format!("n{round}"));
         assert!(start.elapsed() < Duration::from_secs(1), "round {round}");
         client.kill();
     }
