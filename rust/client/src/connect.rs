@@ -488,7 +488,7 @@ impl Connecting {
             MailboxKind::Stable => true,
             MailboxKind::Auto | MailboxKind::Socket => transport == Transport::Tcp,
         };
-        let Ok((link, mailbox, kind)) = make_mailbox(socket.into(), stable) else {
+        let Ok((link, mailbox, far)) = make_mailbox(socket.into(), stable) else {
             return self.failed(Error::CouldNotConnect);
         };
         let link = Link {
@@ -497,26 +497,25 @@ impl Connecting {
             private_group: Name::new(accepted.private_group.as_bytes()),
             daemon,
         };
-        let session = Session::new(link, mailbox, kind, self.options, Claim::new());
+        let session = Session::new(link, mailbox, far, self.options, Claim::new());
         Stage::Finished(enter(&session))
     }
 }
 
-/// The numbers of a session: link, mailbox, and what else its kind needs.
-fn make_mailbox(socket: OwnedFd, stable: bool) -> std::io::Result<(SharedFd, SharedFd, Kind)> {
+/// The numbers of a session: link, mailbox, and the far end of a stable mailbox.
+fn make_mailbox(
+    socket: OwnedFd,
+    stable: bool,
+) -> std::io::Result<(SharedFd, SharedFd, Option<OwnedFd>)> {
     if !stable {
         let fd = SharedFd::new(socket);
-        return Ok((fd.same(), fd, Kind::Socket));
+        return Ok((fd.same(), fd, None));
     }
     // The link first: its small number becomes free for the mailbox.
     let link = fd::move_high(socket, PRIVATE_FLOOR);
-    let (program, ours) = fd::socket_pair()?;
-    let ours = fd::move_high(ours, PRIVATE_FLOOR);
-    Ok((
-        SharedFd::new(link),
-        SharedFd::new(program),
-        Kind::Stable { ours },
-    ))
+    let (program, far) = fd::socket_pair()?;
+    let far = fd::move_high(far, PRIVATE_FLOOR);
+    Ok((SharedFd::new(link), SharedFd::new(program), Some(far)))
 }
 
 /// Enters a new session into the table and has the reader watch it.
@@ -535,7 +534,7 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
     }
     if let Err(error) = reader::watch(session) {
         tracing::warn!(%error, "no background reader");
-        if matches!(session.kind, Kind::Stable { .. }) {
+        if matches!(session.kind, Kind::Stable) {
             close::kill(connected.mailbox);
             return Err(Error::CouldNotConnect);
         }

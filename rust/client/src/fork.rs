@@ -125,7 +125,7 @@ extern "C" fn child() {
         let (rx, tx) = session.guards();
         rx.forget_other_threads(me);
         tx.forget_other_threads(me);
-        if matches!(session.owner().kind, Kind::Stable { .. }) {
+        if matches!(session.owner().kind, Kind::Stable) {
             stable.push(Arc::clone(session.owner()));
         }
     }

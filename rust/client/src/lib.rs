@@ -42,6 +42,7 @@ pub use error::Error;
 pub use options::{MailboxKind, OptionError, OptionRow, Options, TABLE};
 pub use poll::waiting_bytes;
 pub use receive::Receive;
+pub use receive::quick::{Taken, take_waiting};
 pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
 pub use spread_proto::Name;
