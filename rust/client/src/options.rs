@@ -13,10 +13,37 @@ pub struct Options {
     pub max_message: usize,
     /// See `attempt_timeout_ms`.
     pub attempt_timeout_ms: u32,
+    /// See `failover`.
+    pub failover: Failover,
+    /// See `shuffle`.
+    pub shuffle: bool,
+    /// See `avoid_ms`.
+    pub avoid_ms: u32,
+    /// See `reconnect_for_ms`.
+    pub reconnect_for_ms: u32,
+    /// See `reconnect_min_ms`.
+    pub reconnect_min_ms: u32,
+    /// See `reconnect_max_ms`.
+    pub reconnect_max_ms: u32,
+    /// See `send_wait_ms`.
+    pub send_wait_ms: u32,
+    /// See `failback_ms`.
+    pub failback_ms: u32,
     /// See `mailbox`.
     pub mailbox: MailboxKind,
     /// See `sigpipe`.
     pub leave_sigpipe: bool,
+}
+
+/// What is done about a daemon that cannot be reached, or is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// Only the first address of the first entry is tried.
+    Off,
+    /// A connect tries all there is. A lost connection is reported to the program.
+    Connect,
+    /// The library restores a lost connection under the same mailbox number.
+    Auto,
 }
 
 /// What the mailbox number of a new session is.
@@ -37,6 +64,14 @@ impl Default for Options {
             disconnect_ms: 1000,
             max_message: spread_proto::limits::MAX_MESSAGE,
             attempt_timeout_ms: 5000,
+            failover: Failover::Connect,
+            shuffle: true,
+            avoid_ms: 10_000,
+            reconnect_for_ms: 60_000,
+            reconnect_min_ms: 100,
+            reconnect_max_ms: 10_000,
+            send_wait_ms: 10_000,
+            failback_ms: 0,
             mailbox: MailboxKind::Auto,
             leave_sigpipe: false,
         }
@@ -96,6 +131,91 @@ pub const TABLE: &[OptionRow] = &[
         doc: "How long one address of a name is tried while there are others to try.",
         set: |o, v| {
             o.attempt_timeout_ms = number(v, 1, 600_000)?;
+            Some(())
+        },
+    },
+    OptionRow {
+        name: "failover",
+        values: "off, connect, auto",
+        default: "connect",
+        doc: "Whether a connect tries only the first address (off) or all addresses and entries (connect), and whether a lost connection is restored under the same mailbox number (auto).",
+        set: |o, v| {
+            o.failover = match v {
+                "off" => Failover::Off,
+                "connect" => Failover::Connect,
+                "auto" => Failover::Auto,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
+    OptionRow {
+        name: "shuffle",
+        values: "on, off",
+        default: "on",
+        doc: "Whether the addresses of one name are tried in a random order, so that clients spread over the daemons.",
+        set: |o, v| {
+            o.shuffle = on_off(v)?;
+            Some(())
+        },
+    },
+    OptionRow {
+        name: "avoid_ms",
+        values: "0 to 3600000",
+        default: "10000",
+        doc: "For how long an address that has failed is tried after all others, in the whole process.",
+        set: |o, v| {
+            o.avoid_ms = number(v, 0, 3_600_000)?;
+            Some(())
+        },
+    },
+    OptionRow {
+        name: "reconnect_for_ms",
+        values: "0 to 86400000",
+        default: "60000",
+        doc: "With failover=auto: for how long a lost connection is tried to be restored before the program is told.",
+        set: |o, v| {
+            o.reconnect_for_ms = number(v, 0, 86_400_000)?;
+            Some(())
+        },
+    },
+    OptionRow {
+        name: "reconnect_min_ms",
+        values: "1 to 60000",
+        default: "100",
+        doc: "With failover=auto: the first pause after a vain try of everything; it doubles each time.",
+        set: |o, v| {
+            o.reconnect_min_ms = number(v, 1, 60_000)?;
+            Some(())
+        },
+    },
+    OptionRow {
+        name: "reconnect_max_ms",
+        values: "1 to 600000",
+        default: "10000",
+        doc: "With failover=auto: the longest pause between two tries.",
+        set: |o, v| {
+            o.reconnect_max_ms = number(v, 1, 600_000)?;
+            Some(())
+        },
+    },
+    OptionRow {
+        name: "send_wait_ms",
+        values: "0 to 3600000",
+        default: "10000",
+        doc: "With failover=auto: how long a send waits while the connection is being restored; then CONNECTION_CLOSED.",
+        set: |o, v| {
+            o.send_wait_ms = number(v, 0, 3_600_000)?;
+            Some(())
+        },
+    },
+    OptionRow {
+        name: "failback_ms",
+        values: "0 to 86400000",
+        default: "0",
+        doc: "With failover=auto: how often a session that is not at a daemon of its first entry tries to move back there; 0 never does.",
+        set: |o, v| {
+            o.failback_ms = number(v, 0, 86_400_000)?;
             Some(())
         },
     },
@@ -203,6 +323,14 @@ impl Options {
             }
         }
         options
+    }
+}
+
+fn on_off(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
     }
 }
 
