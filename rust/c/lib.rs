@@ -1,4 +1,4 @@
-//! The C library: `SP_*` and `E_*`, the classic interface of the Spread Toolkit.
+//! The C library: `SP_*`, `E_*` and `FL_*`, the classic interface of the Spread Toolkit.
 //!
 //! Every exported function validates its arguments, calls the engine and maps the result; the logic
 //! is in `spread-client`.
@@ -7,6 +7,7 @@ mod cancel;
 mod codes;
 mod errors;
 mod events;
+mod fl;
 mod guard;
 mod membership;
 mod ptr;

@@ -35,7 +35,7 @@ pub(crate) struct Header {
 }
 
 /// All of them.
-pub(crate) const HEADERS: [Header; 2] = [
+pub(crate) const HEADERS: [Header; 3] = [
     Header {
         file: "sp_func.h",
         prefix: "SP_",
@@ -47,6 +47,12 @@ pub(crate) const HEADERS: [Header; 2] = [
         prefix: "E_",
         head: include_str!("sp_events.head.h"),
         guard: "INC_SP_EVENTS",
+    },
+    Header {
+        file: "fl.h",
+        prefix: "FL_",
+        head: include_str!("fl.head.h"),
+        guard: "INC_FL",
     },
 ];
 

@@ -105,7 +105,7 @@ pub(crate) unsafe extern "C-unwind" fn SP_connect_timeout(
 
 /// # Safety
 /// As `SP_connect`. This frame may be removed: no destructors.
-unsafe fn connect(
+pub(crate) unsafe fn connect(
     spread_name: *const c_char,
     private_name: *const c_char,
     priority: c_int,

@@ -6,7 +6,7 @@
 //! `siglongjmp`.
 
 mod auth;
-mod connect;
-mod receive;
-mod send;
+pub(crate) mod connect;
+pub(crate) mod receive;
+pub(crate) mod send;
 mod session;

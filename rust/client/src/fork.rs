@@ -5,7 +5,7 @@
 //! reading of each mailbox is unclaimed in both processes ([`crate::claim`]). A pipe tells the
 //! parent's reader when no child can use the connections any more.
 //!
-//! Lock order: slots of the table, then per session `rx` and `tx`, the reader's place, the list of
+//! Lock order: slots of the table, then per session the flush layer's state, `rx` and `tx`, the reader's place, the list of
 //! free claims. Threads that hold one of them take only later ones.
 
 use std::cell::RefCell;
@@ -13,12 +13,20 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
+use crate::flush;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
 use crate::{claim, held, reader, table};
 
-type SessionLocks = HeldOver<Session, (MutexGuard<'static, Rx>, MutexGuard<'static, Tx>)>;
+type SessionLocks = HeldOver<
+    Session,
+    (
+        Option<MutexGuard<'static, flush::State>>,
+        MutexGuard<'static, Rx>,
+        MutexGuard<'static, Tx>,
+    ),
+>;
 type Slot = MutexGuard<'static, Option<Arc<Session>>>;
 type Claims = MutexGuard<'static, Vec<claim::Place>>;
 
@@ -68,7 +76,9 @@ extern "C" fn prepare() {
     let sessions: Vec<SessionLocks> = slots
         .iter()
         .filter_map(|slot| slot.as_ref())
-        .map(|session| HeldOver::lock(Arc::clone(session), |s| (s.rx(), s.tx())))
+        .map(|session| HeldOver::lock(Arc::clone(session), |s| {
+                (s.flush.get().map(flush::Flush::lock), s.rx(), s.tx())
+            }))
         .collect();
     // Here and not after the fork: the first process to come back may claim before the other has
     // run its handler. If the fork fails, the pipe ends at once and we are alone again.
@@ -122,7 +132,10 @@ extern "C" fn child() {
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {
         session.owner().claim.inherit();
-        let (rx, tx) = session.guards();
+        let (flush, rx, tx) = session.guards();
+        if let Some(flush) = flush {
+            flush.forget_other_threads(me);
+        }
         rx.forget_other_threads(me);
         tx.forget_other_threads(me);
         if matches!(session.owner().kind, Kind::Stable { .. }) {

@@ -6,6 +6,7 @@
 //! | receive | [`Receive`] |
 //! | send, join, leave | [`Send`] |
 //! | see how much waits | [`waiting_bytes`] |
+//! | virtual synchrony (Flush Spread) | [`flush`] |
 //! | end a session | [`disconnect`], [`kill`] |
 //! | run an event loop with timers and descriptors | [`events`] |
 //! | options | [`Options`] |
@@ -22,6 +23,7 @@ mod daemon_name;
 mod endpoint;
 mod error;
 pub mod events;
+pub mod flush;
 mod fork;
 mod held;
 mod inbox;

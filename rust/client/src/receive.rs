@@ -24,7 +24,7 @@ use crate::room::{Outputs, Progress, Room, terminate};
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
-use crate::sys::out::DirectRead;
+use crate::sys::out::{DirectRead, OutSlice};
 
 /// Bytes of a next header that a direct read may take along: never a whole one, so that no frame is
 /// completed early.
@@ -43,9 +43,15 @@ pub struct Receive<'r, 'm> {
     pending: Pending,
     room: Room<'r, 'm>,
     drop_recv: bool,
+    /// Only what is whole in the inbox is looked at.
+    whole: bool,
     /// What to tell the caller, once the machine is done.
     pub out: Outputs,
 }
+
+/// Most bytes behind a header that are collected for [`Receive::until_whole`]: far more than any
+/// daemon sends.
+const MAX_WHOLE: usize = 4 << 20;
 
 /// What the blocking call was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +78,15 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// [`Error::IllegalSession`]; [`Error::NetError`] after a loss has been reported.
     pub fn begin(mailbox: i32, room: Room<'r, 'm>, drop_recv: bool) -> Result<Self, Error> {
         let session = crate::table::find(mailbox).ok_or(Error::IllegalSession)?;
+        Self::on(session, room, drop_recv)
+    }
+
+    /// The same for a session that is at hand.
+    pub(crate) fn on(
+        session: Arc<Session>,
+        room: Room<'r, 'm>,
+        drop_recv: bool,
+    ) -> Result<Self, Error> {
         if session.has_failed() {
             return Err(Error::NetError);
         }
@@ -87,8 +102,52 @@ impl<'r, 'm> Receive<'r, 'm> {
             pending: Pending::Start,
             room,
             drop_recv,
+            whole: false,
             out: Outputs::default(),
         })
+    }
+
+    /// A receive that takes nothing: it ends when a message is whole in the inbox, with its sizes as
+    /// a message without any room has them. One that is larger than any daemon's is a broken frame.
+    pub(crate) fn until_whole(session: Arc<Session>) -> Result<Self, Error> {
+        let room = Room {
+            groups: OutSlice::EMPTY,
+            max_groups: 0,
+            body: &mut [],
+            // Refuses also an empty body.
+            max_body: -1,
+        };
+        let mut receive = Self::on(session, room, false)?;
+        receive.whole = true;
+        Ok(receive)
+    }
+
+    /// Goes on as far as it can, and gives up where it would have to wait (`None`).
+    pub(crate) fn try_now(&mut self) -> Option<Result<usize, Error>> {
+        loop {
+            match self.step() {
+                Progress::Done(result) => return Some(result),
+                Progress::Blocked if self.call.run_now() => {}
+                Progress::Blocked => {
+                    self.give_up();
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Leaves the turn. What has come of a message stays in the inbox.
+    fn give_up(&mut self) {
+        let registered = held::leave(self.key, Turn::Receive);
+        if let Some(session) = registered.or_else(|| self.session.take()) {
+            let mut rx = session.rx();
+            rx.owner = None;
+            session.settle_token(&mut rx);
+            reader::returned(&session, &mut rx);
+            if rx.queued > 0 {
+                session.rx_free.notify_one();
+            }
+        }
     }
 
     /// Goes on as far as it can without waiting.
@@ -191,13 +250,20 @@ impl<'r, 'm> Receive<'r, 'm> {
                     session.shut_down();
                     return Some(Err(Error::IllegalMessage));
                 };
+                let is_whole = rx.inbox.len() - HEADER_LEN >= layout.total();
+                if self.whole && !is_whole && layout.total() > MAX_WHOLE {
+                    session.fail();
+                    session.shut_down();
+                    return Some(Err(Error::IllegalMessage));
+                }
                 if !self.drop_recv
+                    && (is_whole || !self.whole)
                     && let Some(error) = self.refuse(&header)
                 {
                     rx.refused = true;
                     return Some(Err(error));
                 }
-                if rx.inbox.len() - HEADER_LEN >= layout.total() {
+                if is_whole {
                     return Some(self.deliver(session, rx, &header, &layout));
                 }
                 if rx.ended {
@@ -212,6 +278,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                     return Some(self.lost(session, rx));
                 }
                 if rx.inbox.only_head()
+                    && !self.whole
                     && let Some(done) = self.read_direct(session, rx, &header, &layout)
                 {
                     return Some(done);

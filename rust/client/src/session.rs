@@ -8,18 +8,19 @@
 //! | [`Tx`]: turn to send, joined groups | `tx` | senders |
 //! | flags | atomics | everybody |
 //!
-//! `rx` before `tx`, where both are needed. Neither is ever held while waiting for the network:
+//! The flush layer's state before `rx` before `tx`, where several are needed. Neither is ever held while waiting for the network:
 //! a thread that is going to wait enters itself as the *owner* of the turn, unlocks, waits, and
 //! locks again. Whoever finds an owner does not read (or write) the link.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use spread_proto::Name;
 
 use crate::claim::{Claim, Taken};
+use crate::flush::Flush;
 use crate::held::{ThreadToken, Turn};
 use crate::inbox::Inbox;
 use crate::options::Options;
@@ -131,6 +132,8 @@ pub(crate) struct Session {
     pub(crate) rx_free: Condvar,
     tx: Mutex<Tx>,
     pub(crate) tx_free: Condvar,
+    /// What the flush layer knows, if the session was opened through it. Its lock comes before `rx`.
+    pub(crate) flush: OnceLock<Flush>,
 }
 
 impl Session {
@@ -158,6 +161,7 @@ impl Session {
             rx_free: Condvar::new(),
             tx: Mutex::default(),
             tx_free: Condvar::new(),
+            flush: OnceLock::new(),
         })
     }
 
@@ -266,6 +270,11 @@ impl Session {
                     // Half a frame may be out: nothing can follow it.
                     self.fail();
                     self.tx_free.notify_all();
+                }
+            }
+            Turn::FlushReceive | Turn::FlushSend => {
+                if let Some(flush) = self.flush.get() {
+                    flush.abandon(turn, who);
                 }
             }
         }
