@@ -36,7 +36,11 @@ fn exported_symbols_are_exactly_the_listed_ones() {
         exported.insert(name);
     }
     let listed: BTreeSet<&str> = EXPORTS.lines().collect();
-    assert_eq!(listed.len(), 69, "25 SP_, 21 E_, 21 FL_ and the two queries");
+    assert_eq!(
+        listed.len(),
+        69,
+        "25 SP_, 21 E_, 21 FL_ and the two queries"
+    );
     let missing: Vec<_> = listed.difference(&exported).collect();
     let surplus: Vec<_> = exported.difference(&listed).collect();
     assert!(

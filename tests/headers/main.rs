@@ -75,7 +75,10 @@ fn headers_compile_in_any_order() {
         let text: String = order
             .map(|i| format!("#include \"{}\"\n", PUBLIC[i]))
             .concat();
-        accepted_in_every_dialect(&format!("order-{}", order.map(|i| i.to_string()).concat()), &text);
+        accepted_in_every_dialect(
+            &format!("order-{}", order.map(|i| i.to_string()).concat()),
+            &text,
+        );
     }
 }
 

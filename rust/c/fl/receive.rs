@@ -11,9 +11,7 @@ use crate::cancel::Cancel;
 use crate::guard::guard_or;
 use crate::ptr::{self, Out};
 use crate::sp::receive::{DROP_RECV, OutPointers, put, rooms};
-use crate::types::{
-    GroupName, Int16, MAX_CLIENT_SCATTER_ELEMENTS, Mailbox, Scatter, Service,
-};
+use crate::types::{GroupName, Int16, MAX_CLIENT_SCATTER_ELEMENTS, Mailbox, Scatter, Service};
 
 /// The bit of `service_type` for a receive that does not wait.
 const DONT_BLOCK: Service = 0x1000_0000;

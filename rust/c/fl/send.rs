@@ -103,17 +103,7 @@ pub(crate) unsafe extern "C-unwind" fn FL_multicast(
     mess: *const c_char,
 ) -> c_int {
     // SAFETY: the caller's contract.
-    unsafe {
-        whole(
-            mbox,
-            service_type,
-            group,
-            None,
-            mess_type,
-            mess_len,
-            mess,
-        )
-    }
+    unsafe { whole(mbox, service_type, group, None, mess_type, mess_len, mess) }
 }
 
 /// Sends a message in pieces to all members of a group's view, or to a private group.

@@ -74,7 +74,17 @@ pub(crate) unsafe extern "C-unwind" fn FL_connect(
 ) -> c_int {
     let no_limit = SpTime { sec: 0, usec: 0 };
     // SAFETY: the caller's contract.
-    let code = unsafe { connect(daemon_name, user, priority, 1, mbox, private_group, no_limit) };
+    let code = unsafe {
+        connect(
+            daemon_name,
+            user,
+            priority,
+            1,
+            mbox,
+            private_group,
+            no_limit,
+        )
+    };
     if code != ACCEPT_SESSION {
         return code;
     }

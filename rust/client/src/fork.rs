@@ -76,9 +76,11 @@ extern "C" fn prepare() {
     let sessions: Vec<SessionLocks> = slots
         .iter()
         .filter_map(|slot| slot.as_ref())
-        .map(|session| HeldOver::lock(Arc::clone(session), |s| {
+        .map(|session| {
+            HeldOver::lock(Arc::clone(session), |s| {
                 (s.flush.get().map(flush::Flush::lock), s.rx(), s.tx())
-            }))
+            })
+        })
         .collect();
     // Here and not after the fork: the first process to come back may claim before the other has
     // run its handler. If the fork fails, the pipe ends at once and we are alone again.

@@ -227,16 +227,7 @@ impl<'a> Send<'a> {
         if !spread_proto::is_legal_group(group) {
             return Err(Error::IllegalGroup);
         }
-        let mut send = Self::frame(
-            session,
-            what,
-            kind,
-            Hint::NONE,
-            &[],
-            &[],
-            0,
-            Suffix::NONE,
-        );
+        let mut send = Self::frame(session, what, kind, Hint::NONE, &[], &[], 0, Suffix::NONE);
         send.own_group[..group.len()].copy_from_slice(group);
         Ok(send)
     }

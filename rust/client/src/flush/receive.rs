@@ -160,7 +160,10 @@ impl<'r, 'm> FlushReceive<'r, 'm> {
                         return (state, Some(result));
                     }
                     match Receive::until_whole(Arc::clone(session)) {
-                        Ok(receive) => self.stage = Stage::Receiving(receive),
+                        Ok(receive) => {
+                            self.call = receive.call;
+                            self.stage = Stage::Receiving(receive);
+                        }
                         Err(error) => return (state, Some(Err(error.into()))),
                     }
                 }
@@ -178,6 +181,8 @@ impl<'r, 'm> FlushReceive<'r, 'm> {
                     }
                 }
                 Stage::Receiving(mut receive) => {
+                    // With the outcome of the wait, if there was one.
+                    receive.call = self.call;
                     let progress = if self.how.dont_block {
                         let Some(result) = receive.try_now() else {
                             return (state, Some(Err(Failure::WouldBlock)));
@@ -240,8 +245,7 @@ impl<'r, 'm> FlushReceive<'r, 'm> {
         };
         let is_notice = message.body.is_empty() && message.groups.is_empty();
         let groups_fit = is_notice || fits(message.groups.len(), self.room.for_groups());
-        let body_fits =
-            is_notice && !is_data(message) || fits(needed, self.room.max_body);
+        let body_fits = is_notice && !is_data(message) || fits(needed, self.room.max_body);
         let short = if groups_fit {
             (!body_fits).then_some(Error::BufferTooShort)
         } else {

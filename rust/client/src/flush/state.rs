@@ -41,7 +41,9 @@ impl Flush {
 
     /// Waits for a turn to become free.
     pub(super) fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.free.wait(state).unwrap_or_else(PoisonError::into_inner)
+        self.free
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A thread is gone that held a turn.

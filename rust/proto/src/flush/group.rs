@@ -448,8 +448,7 @@ impl Group {
 
 /// The message with which a program learns of a view.
 fn view_message(group: Name, change: &Change, old: &View) -> Delivery {
-    let set: Vec<Name> = if change.cause
-        & (CAUSED_BY_JOIN | CAUSED_BY_LEAVE | CAUSED_BY_DISCONNECT)
+    let set: Vec<Name> = if change.cause & (CAUSED_BY_JOIN | CAUSED_BY_LEAVE | CAUSED_BY_DISCONNECT)
         != 0
         && change.cause & CAUSED_BY_NETWORK == 0
     {
