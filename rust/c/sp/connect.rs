@@ -137,6 +137,7 @@ unsafe fn connect(
             priority: priority >= 1,
             membership: group_membership != 0,
             methods: &names,
+            again: methods.runner(),
             limit,
         })
     });

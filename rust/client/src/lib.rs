@@ -16,11 +16,13 @@
 //! leaving anything locked behind (see the module `sys::blocking`).
 #![deny(unsafe_code)]
 
+mod auto;
 mod claim;
 mod close;
 mod connect;
 mod daemon_name;
 mod endpoint;
+mod epoch;
 mod error;
 pub mod events;
 mod fork;
@@ -34,6 +36,7 @@ mod random;
 mod reader;
 mod receive;
 mod redirect;
+mod restore;
 mod room;
 mod search;
 mod send;
@@ -43,6 +46,7 @@ mod sweep;
 mod sys;
 mod table;
 
+pub use auto::{MethodRunner, daemon, private_group, reconnect};
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};

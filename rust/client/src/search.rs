@@ -4,6 +4,7 @@
 //! restores sessions drives many at a time.
 
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -12,7 +13,7 @@ use spread_proto::{
 };
 
 use crate::daemon_name::DaemonName;
-use crate::endpoint::{Answer, Lookup, address_of, open, start_lookup};
+use crate::endpoint::{Answer, Endpoint, Lookup, address_of, open, start_lookup};
 use crate::error::Error;
 use crate::known;
 use crate::options::{Failover, Options};
@@ -64,7 +65,7 @@ pub(crate) enum SearchProgress {
 
 #[derive(Debug)]
 enum Stage {
-    Resolving(Lookup),
+    Resolving(Arc<Lookup>),
     Next,
     /// Until then, then the same candidate once more.
     Pausing(Instant),
@@ -79,11 +80,14 @@ pub(crate) struct Search {
     wanted: Wanted,
     sweep: Sweep,
     avoid: Duration,
+    /// The session will outlive its links.
+    outlives_links: bool,
     /// Not asked for by a call of the program.
     automatic: bool,
     random: Random,
     current: Option<Candidate>,
     ghosts: u32,
+    attempts: u32,
     stage: Stage,
 }
 
@@ -94,7 +98,6 @@ impl Search {
     }
 
     /// A search by the library itself.
-    #[expect(dead_code, reason = "for restoring sessions, which comes next")]
     pub(crate) fn automatic(wanted: Wanted, options: &Options, deadline: Instant) -> Self {
         Self::new(wanted, options, Some(deadline), true)
     }
@@ -111,12 +114,24 @@ impl Search {
             sweep: Sweep::new(wanted.entries.clone(), rules, deadline),
             wanted,
             avoid: Duration::from_millis(u64::from(options.avoid_ms)),
+            outlives_links: options.failover == Failover::Auto,
             automatic,
             random: Random::new(),
             current: None,
             ghosts: 0,
+            attempts: 0,
             stage: Stage::Next,
         }
+    }
+
+    /// Leaves a place out.
+    pub(crate) fn leave_out(&mut self, endpoint: Endpoint) {
+        self.sweep.leave_out(endpoint);
+    }
+
+    /// How many times it was tried to connect.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// All methods have run; `ok`: each of them succeeded.
@@ -217,7 +232,12 @@ impl Search {
                     self.sweep.answered(found, &mut self.random);
                     return Stage::Next;
                 }
-                match start_lookup(question) {
+                let started = if self.automatic {
+                    known::lookup(question)
+                } else {
+                    start_lookup(question).map(Arc::new)
+                };
+                match started {
                     Some(lookup) => Stage::Resolving(lookup),
                     None => self.failed(Error::CouldNotConnect),
                 }
@@ -226,17 +246,22 @@ impl Search {
     }
 
     fn open_current(&mut self) -> Stage {
+        self.attempts = self.attempts.saturating_add(1);
         let opened = self
             .current
             .as_ref()
-            .map(|candidate| open(&candidate.endpoint));
+            .map(|candidate| open(&candidate.endpoint, self.outlives_links));
         match opened {
             Some(Ok(socket)) => Stage::Opening(socket),
             _ => self.failed(Error::CouldNotConnect),
         }
     }
 
-    fn resolving(&mut self, lookup: Lookup, call: &mut BlockingCall) -> Result<Stage, Lookup> {
+    fn resolving(
+        &mut self,
+        lookup: Arc<Lookup>,
+        call: &mut BlockingCall,
+    ) -> Result<Stage, Arc<Lookup>> {
         if let Some(answer) = lookup.answer() {
             return Ok(self.resolved(&lookup, answer));
         }
