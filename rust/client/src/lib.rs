@@ -9,7 +9,8 @@
 //! | end a session | [`disconnect`], [`kill`] |
 //! | learn what happens to a session | [`next_event`], [`event_fd`], [`set_event_callback`] |
 //! | run an event loop with timers and descriptors | [`events`] |
-//! | options | [`Options`] |
+//! | options | [`Conf`], [`Options`] |
+//! | why a call has failed | [`reason`] |
 //!
 //! Calls that may wait are machines of prompt steps and [`BlockingCall`]s, which the caller makes:
 //! a thread can be cancelled, or jump out of a signal handler, in the blocking calls without
@@ -22,6 +23,7 @@ mod close;
 mod connect;
 mod daemon_name;
 mod endpoint;
+mod environment;
 mod epoch;
 mod error;
 pub mod events;
@@ -29,11 +31,13 @@ mod fork;
 mod held;
 mod inbox;
 mod known;
+pub mod log;
 mod notice;
 mod options;
 mod poll;
 mod random;
 mod reader;
+pub mod reason;
 mod receive;
 mod redirect;
 mod restore;
@@ -54,7 +58,9 @@ pub use error::Error;
 pub use notice::{
     Ending, Event, EventCallback, Reconnected, event_fd, next_event, set_event_callback,
 };
-pub use options::{Failover, MailboxKind, OptionError, OptionRow, Options, TABLE};
+pub use options::{
+    Conf, Failover, MailboxKind, OptionError, OptionRow, Options, Sigpipe, TABLE, options_page,
+};
 pub use poll::waiting_bytes;
 pub use receive::Receive;
 pub use room::{Outputs, Progress, Room};
