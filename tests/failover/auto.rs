@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use spread_client::{Ending, Error, Event};
 use spread_testd::{AuthMethod, Network, Timing};
 
-use crate::client::{Client, PATIENCE, connect, connect_with};
+use crate::client::{Client, PATIENCE, connect, connect_with, say};
 
 /// A network of three daemons, and a name that lists them in order.
 pub(crate) fn three() -> (Network, String) {
@@ -14,7 +14,7 @@ pub(crate) fn three() -> (Network, String) {
         .unix(false)
         .timing(Timing::FAST)
         .start()
-        .unwrap();
+        .expect("a network");
     let name = list(&network, &[0, 1, 2]);
     (network, name)
 }
@@ -44,7 +44,7 @@ fn a_session_goes_on_at_the_next_daemon() {
     network.kill(0).unwrap();
     let how = client.reconnected();
     let took = died.elapsed();
-    println!("on another daemon, rejoined: {took:?}");
+    say(format_args!("on another daemon, rejoined: {took:?}"));
     assert_eq!(client.name(), "#bob#d2");
     assert_eq!(how.private_group.as_bytes(), b"#bob#d2");
     assert_eq!(how.old_private_group.as_bytes(), b"#bob#d1");
@@ -251,7 +251,8 @@ fn authentication_methods_run_again() {
         true
     }));
     let name = format!("{}?failover=auto", list(&network, &[0, 1]));
-    let mut client = connect_with(&name, "bob", true, &[b"SAMPLE".to_vec()], Some(runner)).unwrap();
+    let mut client =
+        connect_with(&name, "bob", true, &[b"SAMPLE".to_vec()], Some(&runner)).unwrap();
     client.join_and_see("g");
     assert_eq!(calls.load(Ordering::SeqCst), 1);
     network.kill(0).unwrap();
@@ -290,7 +291,10 @@ fn after_a_hundred_losses_all_is_as_it_was() {
         gaps.push(how.gap);
     }
     gaps.sort();
-    println!("gaps: median {:?}, longest {:?}", gaps[50], gaps[99]);
+    say(format_args!(
+        "gaps: median {:?}, longest {:?}",
+        gaps[50], gaps[99]
+    ));
     observer.multicast("g", b"end").unwrap();
     let me = client.name();
     let lines = client.until("data #eve#d3 end");

@@ -1,18 +1,22 @@
 //! A client as a program would be, on the Rust interface: blocking calls with a limit.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use spread_client::{
-    Connect, ConnectArguments, ConnectProgress, Error, Event, MethodRunner, Name, OutSlice,
+    Conf, Connect, ConnectArguments, ConnectProgress, Error, Event, MethodRunner, Name, OutSlice,
     Outgoing, Progress, Receive, Room, Send, TimeLimit,
 };
 use spread_proto::service;
 
 /// Longest that anything takes here, on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Says a figure, past the capturing of test output.
+pub(crate) fn say(what: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
 
 /// A session that ends with its value.
 #[derive(Debug)]
@@ -61,15 +65,17 @@ pub(crate) fn connect_with(
     private: &str,
     membership: bool,
     methods: &[Vec<u8>],
-    again: Option<MethodRunner>,
+    again: Option<&MethodRunner>,
 ) -> Result<Client, Error> {
+    let conf = Conf::new();
     let mut connect = Connect::begin(&ConnectArguments {
+        conf: &conf,
         spread_name: name.as_bytes(),
         private_name: private.as_bytes(),
         priority: false,
         membership,
         methods,
-        again: again.clone(),
+        again: again.cloned(),
         limit: TimeLimit::After(PATIENCE),
     })?;
     loop {
@@ -84,7 +90,7 @@ pub(crate) fn connect_with(
             }
             ConnectProgress::Blocked => connect.call.run(),
             ConnectProgress::RunMethods(fd) => {
-                let ok = again.as_ref().is_none_or(|runner| (runner.0)(fd));
+                let ok = again.is_none_or(|runner| (runner.0)(fd));
                 connect.methods_done(ok);
             }
         }
@@ -133,12 +139,13 @@ impl Client {
         // SAFETY: zeroed above.
         let byte = |byte: &MaybeUninit<u8>| unsafe { byte.assume_init() };
         let groups: Vec<u8> = groups.iter().map(byte).collect();
-        let count = usize::try_from(out.num_groups.unwrap()).unwrap();
+        let count =
+            usize::try_from(out.num_groups.unwrap_or(0)).expect("no message is too short here");
         Ok(Got {
-            kind: out.service.unwrap(),
-            sender: text(out.sender.unwrap().as_bytes()),
+            kind: out.service.expect("a type comes with each message"),
+            sender: text(out.sender.expect("so does a sender").as_bytes()),
             groups: groups.chunks(32).take(count).map(text).collect(),
-            mess_type: out.mess_type.unwrap(),
+            mess_type: out.mess_type.expect("so does its own type"),
             body: body[..length].iter().map(byte).collect(),
         })
     }
@@ -192,7 +199,7 @@ impl Client {
         let field = spread_client::group_field(group.as_bytes());
         let pieces = [IoSlice::new(body)];
         let message = Outgoing {
-            service: i32::try_from(service::AGREED_MESS).unwrap(),
+            service: service::AGREED_MESS.cast_signed(),
             num_groups: 1,
             groups: &field,
             mess_type: 0,
@@ -206,7 +213,7 @@ impl Client {
     /// Joins, and takes the view.
     #[track_caller]
     pub(crate) fn join_and_see(&self, group: &str) {
-        self.join(group).unwrap();
+        self.join(group).expect("a join");
         let view = self.next();
         assert!(view.starts_with(&format!("view {group} ")), "{view}");
     }
@@ -215,7 +222,7 @@ impl Client {
     pub(crate) fn name(&self) -> String {
         text(
             spread_client::private_group(self.mailbox)
-                .unwrap()
+                .expect("a session")
                 .as_bytes(),
         )
     }
@@ -223,10 +230,10 @@ impl Client {
     /// Waits for the next event.
     #[track_caller]
     pub(crate) fn event(&mut self) -> Event {
-        let fd = spread_client::event_fd(self.mailbox).unwrap();
+        let fd = spread_client::event_fd(self.mailbox).expect("a session");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(event) = spread_client::next_event(self.mailbox).unwrap() {
+            if let Some(event) = spread_client::next_event(self.mailbox).expect("a session") {
                 self.events.push(event.clone());
                 return event;
             }
@@ -252,13 +259,4 @@ impl Drop for Client {
     fn drop(&mut self) {
         let _ = spread_client::disconnect(self.mailbox);
     }
-}
-
-/// A place where nobody listens, for as long as the value lives.
-pub(crate) fn dead_place() -> (std::net::TcpListener, u16) {
-    // Bound, but a listener with a port of its own at another address refuses at this one.
-    let listener = std::net::TcpListener::bind("127.0.0.9:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let _ = listener.as_raw_fd();
-    (listener, port)
 }

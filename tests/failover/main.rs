@@ -5,3 +5,6 @@ mod auto;
 mod client;
 mod moves;
 mod outage;
+mod programs;
+#[path = "../support/mod.rs"]
+mod support;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use spread_client::{Error, Event};
 
 use crate::auto::{list, three};
-use crate::client::connect;
+use crate::client::{connect, say};
 
 #[test]
 fn a_move_loses_nothing_that_was_sent() {
@@ -26,7 +26,7 @@ fn a_move_loses_nothing_that_was_sent() {
     }
     let how = client.reconnected();
     assert_eq!(how.private_group.as_bytes(), b"#bob#d2");
-    println!("moved: gap {:?}", how.gap);
+    say(format_args!("moved: gap {:?}", how.gap));
     client.multicast("g", b"end").unwrap();
     let mut numbers = Vec::new();
     for line in observer.until("data #bob#d2 end") {

@@ -6,7 +6,7 @@ use spread_client::{Ending, Error, Event};
 use spread_testd::{CloseHow, StreamFault};
 
 use crate::auto::{list, three};
-use crate::client::{connect, readable};
+use crate::client::{connect, readable, say};
 
 /// Of one daemon, so that killing it is an outage.
 const QUICK: &str = "failover=auto&avoid_ms=0&reconnect_min_ms=5&reconnect_max_ms=20";
@@ -195,7 +195,7 @@ fn a_loss_at_every_step_of_the_restore_begins_it_anew() {
     let lines = client.until("data #eve#d3 end");
     let marks = lines.iter().filter(|line| *line == "transition g").count();
     assert_eq!(marks, 9, "{lines:#?}");
-    let own = format!("{}", client.name());
+    let own = client.name();
     let rejoined = lines
         .iter()
         .filter(|line| line.starts_with("view h"))
@@ -242,7 +242,10 @@ fn frames_that_are_cut_by_a_loss_go_out_once_and_whole() {
         sender.join().unwrap();
         // Some are lost with their connection, none comes twice or in another order.
         assert!(seen.windows(2).all(|two| two[0] < two[1]), "{seen:?}");
-        println!("{} of {count} arrived over 20 losses", seen.len());
+        say(format_args!(
+            "{} of {count} arrived over 20 losses",
+            seen.len()
+        ));
     });
 }
 
