@@ -5,7 +5,7 @@
 #   make demo     C programs on an embedded network of three daemons (SPREAD=4803@host: on that daemon)
 #   make test     all tests, then the C programs again under sanitizers and valgrind
 #   make check    format and lints
-#   make headers  writes the generated headers after a change in rust/c
+#   make headers  writes the generated headers, and docs/OPTIONS.md, after a change in rust/c or of the options
 #   make clean
 #
 # On a Debian-like machine missing tools are installed when run as root; otherwise it is said what is missing.
@@ -98,6 +98,7 @@ headers:
 	scripts/need cargo cc
 	UPDATE_HEADERS=1 $(CARGO) test --test headers generated_headers
 	UPDATE_HEADERS=1 $(CARGO) test --package spread-testd-ffi the_header_is
+	UPDATE_HEADERS=1 $(CARGO) test --package spread-client --test options_page
 
 clean:
 	$(CARGO) clean

@@ -5,7 +5,7 @@
 //! `pthread_exit`, and a thread may be cancelled while it waits for a daemon.
 
 use std::os::fd::{OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use spread_proto::{ConnectRequest, Name};
@@ -14,7 +14,9 @@ use crate::claim::Claim;
 use crate::daemon_name::SpreadName;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::options::{MailboxKind, Options};
+use crate::notice::Event;
+use crate::options::{Conf, MailboxKind, Options, Sigpipe};
+use crate::reason;
 use crate::search::{Accepting, Search, SearchProgress, Wanted};
 use crate::session::{Kind, Link, Session};
 use crate::sys::blocking::BlockingCall;
@@ -71,6 +73,8 @@ pub struct ConnectArguments<'a> {
     pub methods: &'a [Vec<u8>],
     /// For the whole of it.
     pub limit: TimeLimit,
+    /// The program's own options.
+    pub conf: &'a Conf,
 }
 
 /// A session that has been opened.
@@ -110,10 +114,14 @@ pub(crate) struct Connecting {
 
 /// What the first call that has to do with connecting does to the process: SIGPIPE is ignored,
 /// unless the options leave it.
-pub fn first_use() {
-    if !Options::from_environment().leave_sigpipe {
-        signals::ignore_sigpipe_once();
-    }
+pub fn first_use(conf: &Conf) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let options = Options::resolve(conf, "");
+        if options.is_ok_and(|options| options.sigpipe == Sigpipe::Ignore) {
+            signals::ignore_sigpipe();
+        }
+    });
 }
 
 impl Connect {
@@ -122,7 +130,6 @@ impl Connect {
     /// # Errors
     /// [`Error::IllegalSpread`] for a name that cannot be parsed, or options in it that cannot be.
     pub fn begin(arguments: &ConnectArguments<'_>) -> Result<Self, Error> {
-        let mut options = Options::from_environment();
         let deadline = match arguments.limit {
             TimeLimit::None => None,
             // Beyond what the clock can tell there is no limit.
@@ -130,13 +137,10 @@ impl Connect {
         };
         let name = redirect::from_environment(arguments.spread_name);
         let name = SpreadName::parse(&name)?;
-        let wrong = options.set_list(&name.options);
-        if !wrong.is_empty() {
-            for error in wrong {
-                tracing::warn!(%error, "options in the name of the daemon");
-            }
-            return Err(Error::IllegalSpread);
-        }
+        let options = Options::resolve(arguments.conf, &name.options).map_err(|error| {
+            reason::because(error.to_string());
+            Error::IllegalSpread
+        })?;
         fork::register();
         let wanted = Wanted {
             entries: name.entries,
@@ -212,12 +216,13 @@ impl Connecting {
             // Cut at a NUL, as a string is.
             private_group: Name::new(accepted.private_group.as_bytes()),
             daemon: candidate.endpoint.to_string(),
+            endpoint: candidate.endpoint,
         };
         enter(&Session::new(
             link,
             mailbox,
             kind,
-            self.options,
+            self.options.clone(),
             Claim::new(),
         ))
     }
@@ -246,6 +251,10 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
         mailbox: session.mailbox(),
         private_group: session.link.private_group,
     };
+    session.tell(Event::Connected {
+        private_group: session.link.private_group,
+        daemon: session.link.daemon.clone(),
+    });
     match table::insert(Arc::clone(session)) {
         Ok(None) => {}
         Ok(Some(old)) => close::replaced(&old),
@@ -255,7 +264,10 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
         }
     }
     if let Err(error) = reader::watch(session) {
-        tracing::warn!(%error, "no background reader");
+        tracing::warn!(
+            %error,
+            "no thread for background receiving; a slow reader may be thrown out"
+        );
         if matches!(session.kind, Kind::Stable { .. }) {
             close::kill(connected.mailbox);
             return Err(Error::CouldNotConnect);

@@ -3,6 +3,7 @@
 //! A machine of prompt steps and blocking calls. Programs drive it in `SP_connect`, the worker that
 //! restores sessions drives many at a time.
 
+use std::fmt::{self, Write as _};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -12,15 +13,19 @@ use spread_proto::{
 };
 
 use crate::daemon_name::DaemonName;
-use crate::endpoint::{Answer, Lookup, address_of, open, start_lookup};
+use crate::endpoint::{Answer, Lookup, Question, address_of, open, start_lookup};
 use crate::error::Error;
 use crate::known;
 use crate::options::{Failover, Options};
 use crate::random::Random;
+use crate::reason;
 use crate::sweep::{Candidate, Rules, Sweep, Want};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
 use crate::sys::resolve::ResolveError;
+
+/// Bytes of reasons that are kept for `SPX_last_error`; a list of daemons may be long.
+const MAX_REASONS: usize = 1000;
 
 /// Pause before a unix socket with a full backlog is tried again.
 const BACKLOG_PAUSE_MS: i32 = 10;
@@ -85,6 +90,8 @@ pub(crate) struct Search {
     current: Option<Candidate>,
     ghosts: u32,
     stage: Stage,
+    /// What became of each candidate, for `SPX_last_error`.
+    tried: String,
 }
 
 impl Search {
@@ -116,6 +123,7 @@ impl Search {
             current: None,
             ghosts: 0,
             stage: Stage::Next,
+            tried: String::new(),
         }
     }
 
@@ -162,7 +170,12 @@ impl Search {
                         return progress;
                     }
                 },
-                Stage::Finished(result) => return SearchProgress::Done(result),
+                Stage::Finished(result) => {
+                    if result.is_err() && !self.tried.is_empty() {
+                        reason::because(std::mem::take(&mut self.tried));
+                    }
+                    return SearchProgress::Done(result);
+                }
             };
             self.stage = stage;
         }
@@ -177,10 +190,42 @@ impl Search {
         (!left.is_zero()).then(|| milliseconds(left))
     }
 
-    /// This candidate, or lookup, has failed.
+    /// This candidate has failed.
     fn failed(&mut self, error: Error) -> Stage {
+        self.failed_because(error, &error)
+    }
+
+    /// The same, with a reason that tells more.
+    fn failed_because(&mut self, error: Error, reason: &dyn fmt::Display) -> Stage {
         if let Some(Candidate { endpoint, .. }) = &self.current {
-            tracing::info!(%endpoint, %error, "no session at this daemon");
+            let endpoint = endpoint.clone();
+            self.note(&endpoint, reason);
+        }
+        self.candidate_failed(error)
+    }
+
+    /// The lookup of a name has failed.
+    fn lookup_failed(
+        &mut self,
+        question: &Question,
+        error: Error,
+        reason: &dyn fmt::Display,
+    ) -> Stage {
+        self.note(question, reason);
+        self.candidate_failed(error)
+    }
+
+    /// Keeps why there is no session at this place.
+    fn note(&mut self, place: &dyn fmt::Display, reason: &dyn fmt::Display) {
+        tracing::info!("{place}: {reason}");
+        if self.tried.len() < MAX_REASONS {
+            let comma = if self.tried.is_empty() { "" } else { "; " };
+            let _ = write!(self.tried, "{comma}{place}: {reason}");
+        }
+    }
+
+    fn candidate_failed(&mut self, error: Error) -> Stage {
+        if let Some(Candidate { endpoint, .. }) = &self.current {
             // A refusal is an answer of a daemon that is there.
             if matches!(error, Error::CouldNotConnect | Error::ConnectionClosed) {
                 known::note_failure(endpoint);
@@ -217,9 +262,12 @@ impl Search {
                     self.sweep.answered(found, &mut self.random);
                     return Stage::Next;
                 }
-                match start_lookup(question) {
+                match start_lookup(question.clone()) {
                     Some(lookup) => Stage::Resolving(lookup),
-                    None => self.failed(Error::CouldNotConnect),
+                    None => {
+                        let reason = "no thread for the resolver";
+                        self.lookup_failed(&question, Error::CouldNotConnect, &reason)
+                    }
                 }
             }
         }
@@ -232,7 +280,8 @@ impl Search {
             .map(|candidate| open(&candidate.endpoint));
         match opened {
             Some(Ok(socket)) => Stage::Opening(socket),
-            _ => self.failed(Error::CouldNotConnect),
+            Some(Err(error)) => self.failed_because(Error::CouldNotConnect, &error),
+            None => self.failed(Error::CouldNotConnect),
         }
     }
 
@@ -247,7 +296,7 @@ impl Search {
             }
             None => Ok(self.unresolved(
                 &lookup,
-                "it has not answered in time",
+                "no answer from the resolver in time",
                 Error::ConnectionClosed,
             )),
         }
@@ -261,14 +310,17 @@ impl Search {
                 Stage::Next
             }
             Err(ResolveError::Unknown) => {
-                tracing::info!(name = %lookup.question(), "there is no such name");
                 known::forget_answer(lookup.question());
-                self.failed(Error::IllegalSpread)
+                self.lookup_failed(
+                    lookup.question(),
+                    Error::IllegalSpread,
+                    &"there is no such name",
+                )
             }
             Err(ResolveError::Nothing) => {
-                tracing::info!(name = %lookup.question(), "the name has nothing to connect to");
                 known::forget_answer(lookup.question());
-                self.failed(Error::CouldNotConnect)
+                let reason = "the name has nothing to connect to";
+                self.lookup_failed(lookup.question(), Error::CouldNotConnect, &reason)
             }
             Err(ResolveError::Failed(reason)) => {
                 self.unresolved(lookup, &reason, Error::CouldNotConnect)
@@ -284,10 +336,7 @@ impl Search {
                 self.sweep.answered(found, &mut self.random);
                 Stage::Next
             }
-            None => {
-                tracing::info!(name = %lookup.question(), reason, "the resolver has failed");
-                self.failed(error)
-            }
+            None => self.lookup_failed(lookup.question(), error, &reason),
         }
     }
 
@@ -302,7 +351,8 @@ impl Search {
                 Some(libc::EISCONN) => {}
                 Some(code @ (libc::EINPROGRESS | libc::EALREADY | libc::EAGAIN | libc::EINTR)) => {
                     let Some(mut ms) = self.patience() else {
-                        return Ok(self.failed(Error::ConnectionClosed));
+                        let reason = "no connection in time";
+                        return Ok(self.failed_because(Error::ConnectionClosed, &reason));
                     };
                     // A unix socket whose backlog is full cannot be waited for.
                     *call = if code == libc::EAGAIN {
@@ -317,7 +367,7 @@ impl Search {
                     };
                     return Err(socket);
                 }
-                _ => return Ok(self.failed(Error::CouldNotConnect)),
+                _ => return Ok(self.failed_because(Error::CouldNotConnect, &error)),
             },
         }
         let handshake = ClientHandshake::new(self.wanted.request.clone(), &self.wanted.methods);
@@ -373,7 +423,14 @@ impl Search {
                 HandshakeStep::Failed(failure) => {
                     drop(socket);
                     return Ok(self.failed(match failure {
-                        HandshakeFailure::Closed => Error::ConnectionClosed,
+                        HandshakeFailure::Closed if self.patience().is_none() => {
+                            let reason = "the daemon did not answer in time";
+                            return Ok(self.failed_because(Error::ConnectionClosed, &reason));
+                        }
+                        HandshakeFailure::Closed => {
+                            let reason = "the daemon closed the connection instead of answering";
+                            return Ok(self.failed_because(Error::ConnectionClosed, &reason));
+                        }
                         HandshakeFailure::Code(code) => Error::Refused(code),
                         HandshakeFailure::Auth => Error::Authentication,
                         HandshakeFailure::Version => Error::Version,
