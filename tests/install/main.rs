@@ -6,6 +6,10 @@ mod deb;
 mod installed;
 mod man;
 mod pkg_config;
+#[path = "../c_programs/places.rs"]
+#[expect(dead_code, reason = "only the real daemon is of use here")]
+mod places;
+mod samples;
 #[path = "../support/mod.rs"]
 mod support;
 
