@@ -94,23 +94,28 @@ impl Samples {
         );
         assert!(told.contains("SP_Join + SP_Leave"), "{told}");
 
-        if include_str!("../fixtures/exports.txt").contains("FL_") {
-            self.flush_layer();
-        }
+        self.flush_layer();
     }
 
     fn flush_layer(&self) {
         let mut user = self.start_user("flush_user");
-        user.write_line("j flushed");
-        // A lone member, too, is asked whether it has done all that it has to.
-        user.wait_for_line(|l| l.to_lowercase().contains("flushed") && l.contains("member"));
+        user.write_line("j talk");
+        // It receives when it is told to.
+        user.write_line("r");
+        user.wait_for_line(|l| l.contains("REGULAR membership for group talk with 1 members"));
+        user.wait_for_line(|l| l.contains("Due to the JOIN of #flush_user#"));
+        user.write_line("s talk");
+        user.write_line("hello there");
+        user.write_line("r");
+        user.wait_for_line(|l| l.contains("hello there"));
         user.write_line("q");
         user.finish().assert_success();
+
         let told = self.output(
             "fl_time_memb",
             &["-S", "1", "-g", "timed", "-t", "1", "50", "-f"],
         );
-        assert!(told.contains("FL_Join"), "{told}");
+        assert!(told.contains("FL_Join + FL_Leave"), "{told}");
     }
 }
 
