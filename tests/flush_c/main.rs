@@ -143,7 +143,12 @@ macro_rules! programs {
 
 programs! {
     fl_connect: Daemon,
+    fl_loss: Nothing,
+    fl_messages: Daemon,
+    fl_room: Daemon,
+    fl_threads: Nothing,
     fl_views: Daemon,
+    fl_wire: Nothing,
 }
 
 #[test]
