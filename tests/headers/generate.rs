@@ -35,7 +35,7 @@ pub(crate) struct Header {
 }
 
 /// All of them.
-pub(crate) const HEADERS: [Header; 3] = [
+pub(crate) const HEADERS: [Header; 4] = [
     Header {
         file: "sp_func.h",
         prefix: "SP_",
@@ -47,6 +47,12 @@ pub(crate) const HEADERS: [Header; 3] = [
         prefix: "E_",
         head: include_str!("sp_events.head.h"),
         guard: "INC_SP_EVENTS",
+    },
+    Header {
+        file: "sp_ext.h",
+        prefix: "SPX_",
+        head: include_str!("sp_ext.head.h"),
+        guard: "INC_SP_EXT",
     },
     Header {
         file: "fl.h",
@@ -61,7 +67,8 @@ pub(crate) const HEADERS: [Header; 3] = [
 const UNDECLARED: [&str; 2] = ["SP_query_groups", "SP_query_members"];
 
 /// Rust's names for the types of the hand-written headers.
-const TYPES: [(&str, &str); 9] = [
+const TYPES: [(&str, &str); 10] = [
+    ("SpxConf", "SPX_conf"),
     ("Mailbox", "mailbox"),
     ("Service", "service"),
     ("Int16", "int16"),

@@ -9,7 +9,7 @@ use super::codes;
 use crate::codes::{ACCEPT_SESSION, SP_BUG};
 use crate::guard::guard;
 use crate::ptr::{self, Out};
-use crate::sp::connect::connect;
+use crate::sp::connect::{Call, NO_CONF, connect};
 use crate::types::{Mailbox, SpTime};
 
 /// The version of the classic layer whose behaviour this one has.
@@ -72,19 +72,18 @@ pub(crate) unsafe extern "C-unwind" fn FL_connect(
     mbox: *mut Mailbox,
     private_group: *mut c_char,
 ) -> c_int {
-    let no_limit = SpTime { sec: 0, usec: 0 };
-    // SAFETY: the caller's contract.
-    let code = unsafe {
-        connect(
-            daemon_name,
-            user,
-            priority,
-            1,
-            mbox,
-            private_group,
-            no_limit,
-        )
+    let call = Call {
+        spread_name: daemon_name,
+        private_name: user,
+        priority,
+        group_membership: 1,
+        mbox,
+        private_group,
+        time_out: SpTime { sec: 0, usec: 0 },
+        conf: &NO_CONF,
     };
+    // SAFETY: the caller's contract.
+    let code = unsafe { connect(call) };
     if code != ACCEPT_SESSION {
         return code;
     }

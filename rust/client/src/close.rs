@@ -9,14 +9,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-
 use crate::error::Error;
 use crate::room::Progress;
 use crate::send::Send;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
-use crate::{held, reader, table};
+use crate::{held, notice, reader, table};
 
 /// How long waits for a daemon that has not closed in time are skipped afterwards: 200 mailboxes
 /// must not take 200 times the limit.
@@ -184,7 +182,7 @@ fn receive_turn(session: &Session, deadline: Instant) -> Option<MutexGuard<'_, R
 /// Reads and drops to the end of the stream. True: it came in time.
 fn wait_for_close(session: &Session, deadline: Instant) -> bool {
     let link = session.link_fd();
-    let mut rubbish = BytesMut::with_capacity(64 * 1024);
+    let mut rubbish = Vec::with_capacity(64 * 1024);
     loop {
         let Some(mut rx) = receive_turn(session, deadline) else {
             return false;
@@ -223,18 +221,21 @@ fn wait_for_close(session: &Session, deadline: Instant) -> bool {
 
 /// Frees the numbers, once the threads that are still inside have left.
 fn close(session: &Arc<Session>, deadline: Instant) {
+    notice::end(session);
     reader::forget(session);
     {
         let mut rx = session.rx();
         session.end(&mut rx);
         session.settle_token(&mut rx);
     }
+    table::forget(session);
     if !session.claim.is_shared() {
         drop(receive_turn(session, deadline));
         drop(send_turn(session, deadline));
     }
     session.mailbox.close();
-    if matches!(session.kind, Kind::Stable { .. }) {
+    session.rx().far = None;
+    if matches!(session.kind, Kind::Stable) {
         session.link.fd.close();
     }
     // Threads that queued for a turn find the session closed.

@@ -374,7 +374,7 @@ impl<'a> Send<'a> {
         }
         // On a link of its own the kernel does not tell that the program has closed the mailbox.
         if self.sent == 0
-            && matches!(session.kind, Kind::Stable { .. })
+            && matches!(session.kind, Kind::Stable)
             && self.what != What::Kill
             && !session.mailbox.is_ours()
         {
@@ -435,7 +435,10 @@ impl<'a> Send<'a> {
                 let groups = self.groups.len() / 32;
                 if groups > limits::MAX_DELIVERED_GROUPS && !tx.warned_groups {
                     tx.warned_groups = true;
-                    tracing::warn!(groups, "a 5.0.1 daemon delivers this message to nobody");
+                    tracing::warn!(
+                        groups,
+                        "a 5.0.1 daemon delivers a message to more than 43 groups to nobody"
+                    );
                 }
             }
             What::Join => {

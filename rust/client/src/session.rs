@@ -6,44 +6,40 @@
 //! | --- | --- | --- |
 //! | [`Rx`]: inbox, turn to receive, what the reader knows | `rx` | receivers, the reader, `SP_poll` |
 //! | [`Tx`]: turn to send, joined groups | `tx` | senders |
+//! | [`Notices`]: events for the program | its own | everybody |
 //! | flags | atomics | everybody |
 //!
-//! The flush layer's state before `rx` before `tx`, where several are needed. Neither is ever held while waiting for the network:
+//! The flush layer's state before `rx` before `tx` before the notices, where several are needed.
+//! Neither is ever held while waiting for the network:
 //! a thread that is going to wait enters itself as the *owner* of the turn, unlocks, waits, and
 //! locks again. Whoever finds an owner does not read (or write) the link.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 
 use spread_proto::Name;
 
 use crate::claim::{Claim, Taken};
+use crate::endpoint::Endpoint;
 use crate::flush::Flush;
 use crate::held::{ThreadToken, Turn};
 use crate::inbox::Inbox;
+use crate::known;
+use crate::notice::{Ending, Event, Notices};
 use crate::options::Options;
 use crate::reader;
 use crate::sys::fd::{self, Landing, SharedFd};
 
-/// How a link reaches its daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    /// A unix socket on the daemon's own machine.
-    Unix,
-    /// TCP over IPv4 or IPv6.
-    Tcp,
-}
-
 /// What the mailbox number is (design: the two kinds of mailbox).
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The link's socket itself. While the inbox holds a complete message, at least one byte stays
     /// unread in it, so that the kernel keeps it readable.
     Socket,
     /// One end of a socket pair, in which a token byte lies while a receive would not block.
-    Stable { ours: OwnedFd },
+    Stable,
 }
 
 /// One connection to one daemon.
@@ -53,6 +49,7 @@ pub(crate) struct Link {
     pub(crate) private_group: Name,
     /// Names the daemon among others of this process: its address as text.
     pub(crate) daemon: String,
+    pub(crate) endpoint: Endpoint,
 }
 
 /// The receiving half.
@@ -71,6 +68,11 @@ pub(crate) struct Rx {
     pub(crate) bulk: bool,
     /// A token lies in the mailbox (stable kind).
     pub(crate) token: bool,
+    /// The library's end of the mailbox (stable kind), until the session is closed.
+    pub(crate) far: Option<OwnedFd>,
+    /// Bytes of the present message that have left the inbox and the socket, and are in the buffers
+    /// of the owner. Not 0 only for the moments in which it waits for more without letting go.
+    pub(crate) in_hand: usize,
     /// How the reader and this link stand.
     pub(crate) watch: reader::Watch,
 }
@@ -95,6 +97,8 @@ impl Rx {
     pub(crate) fn forget_other_threads(&mut self, me: ThreadToken) {
         if self.owner != Some(me) {
             self.owner = None;
+            // The parent's thread completes the message; here its beginning is missing for ever.
+            self.ended |= std::mem::take(&mut self.in_hand) > 0;
         }
         self.queued = 0;
         self.watch.reset();
@@ -116,6 +120,7 @@ impl Tx {
 #[derive(Debug)]
 pub(crate) struct Session {
     key: u64,
+    me: Weak<Self>,
     pub(crate) mailbox: SharedFd,
     pub(crate) kind: Kind,
     pub(crate) link: Link,
@@ -126,12 +131,15 @@ pub(crate) struct Session {
     failed: AtomicBool,
     /// The reader or a receiver has seen the end of the stream.
     pub(crate) ended: AtomicBool,
+    /// The program has shut down the mailbox's number.
+    pub(crate) ended_by_program: AtomicBool,
     /// The program has disconnected; only threads that are still inside know this session.
     pub(crate) closed: AtomicBool,
     rx: Mutex<Rx>,
     pub(crate) rx_free: Condvar,
     tx: Mutex<Tx>,
     pub(crate) tx_free: Condvar,
+    pub(crate) notices: Notices,
     /// What the flush layer knows, if the session was opened through it. Its lock comes before `rx`.
     pub(crate) flush: OnceLock<Flush>,
 }
@@ -141,26 +149,36 @@ impl Session {
     pub(crate) fn new(
         link: Link,
         mailbox: SharedFd,
-        kind: Kind,
+        far: Option<OwnedFd>,
         options: Options,
         claim: Claim,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             key: NEXT.fetch_add(1, Ordering::Relaxed),
             mailbox,
-            kind,
+            kind: if far.is_some() {
+                Kind::Stable
+            } else {
+                Kind::Socket
+            },
             link,
             options,
             landing: Landing::default(),
             claim,
             failed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            ended_by_program: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            rx: Mutex::default(),
+            rx: Mutex::new(Rx {
+                far,
+                ..Rx::default()
+            }),
             rx_free: Condvar::new(),
             tx: Mutex::default(),
             tx_free: Condvar::new(),
+            notices: Notices::default(),
             flush: OnceLock::new(),
         })
     }
@@ -168,6 +186,11 @@ impl Session {
     /// Names the session for as long as the process lives; mailbox numbers are used again.
     pub(crate) fn key(&self) -> u64 {
         self.key
+    }
+
+    /// A reference of its own, unless nobody else has one any more.
+    pub(crate) fn me(&self) -> Option<Arc<Self>> {
+        self.me.upgrade()
     }
 
     /// The number that programs hold.
@@ -184,6 +207,16 @@ impl Session {
     /// stream at every moment, so going on is sound.
     pub(crate) fn rx(&self) -> MutexGuard<'_, Rx> {
         self.rx.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, if nobody has the lock at this moment.
+    #[inline]
+    pub(crate) fn rx_now(&self) -> Option<MutexGuard<'_, Rx>> {
+        match self.rx.try_lock() {
+            Ok(rx) => Some(rx),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Locks the sending half.
@@ -204,7 +237,18 @@ impl Session {
     /// Takes note that the stream has ended.
     pub(crate) fn end(&self, rx: &mut Rx) {
         rx.ended = true;
-        self.ended.store(true, Ordering::Release);
+        let first = !self.ended.swap(true, Ordering::AcqRel);
+        if first && !self.closed.load(Ordering::Acquire) {
+            if self.mailbox.is_ours() && !self.ended_by_program.load(Ordering::Acquire) {
+                known::note_failure(&self.link.endpoint);
+                self.tell(Event::DaemonLost {
+                    daemon: self.link.daemon.clone(),
+                });
+                self.tell(Event::Closed(Ending::DaemonGone));
+            } else {
+                self.tell(Event::Closed(Ending::ByProgram));
+            }
+        }
     }
 
     /// Shuts the link down, which wakes whoever waits on it and tells the daemon; but not where
@@ -229,10 +273,10 @@ impl Session {
 
     /// Puts the token in or takes it out, as the inbox is now. Only the stable kind has one.
     pub(crate) fn settle_token(&self, rx: &mut Rx) {
-        if let Kind::Stable { ours } = &self.kind {
+        if let Some(far) = &rx.far {
             let want = self.has_something(rx);
             if want && !rx.token {
-                rx.token = fd::write_now(ours.as_raw_fd(), &[1]).is_ok();
+                rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
             } else if !want && rx.token && self.mailbox.is_ours() {
                 self.take_all_tokens(rx);
             }
@@ -242,10 +286,10 @@ impl Session {
     /// An arrival behind others: a fresh token first, then the old one out, so that the mailbox
     /// gives an edge per arrival as a socket does.
     pub(crate) fn renew_token(&self, rx: &mut Rx) {
-        if let Kind::Stable { ours } = &self.kind
+        if let Some(far) = &rx.far
             && rx.token
             && self.mailbox.is_ours()
-            && fd::write_now(ours.as_raw_fd(), &[1]).is_ok()
+            && fd::write_now(far.as_raw_fd(), &[1]).is_ok()
         {
             let _ = fd::read_now(self.mailbox(), &mut [0]);
         }
@@ -301,7 +345,7 @@ impl Session {
             rx.refused = false;
             rx.bulk = false;
         }
-        if matches!(self.kind, Kind::Stable { .. }) && self.mailbox.is_ours() {
+        if self.kind == Kind::Stable && self.mailbox.is_ours() {
             self.take_all_tokens(rx);
             self.claim.unmark_token();
             self.settle_token(rx);

@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::BytesMut;
 use libc::c_int;
 
 /// The last error of this thread's system calls.
@@ -147,7 +146,7 @@ pub(crate) fn wait_ready(fd: RawFd, events: i16, timeout_ms: i32) -> i16 {
 
 /// Reads what is there, at most `limit` bytes and at most the spare room of `into`, without
 /// waiting. `Ok(0)`: end of stream (or no room).
-pub(crate) fn read_into(fd: RawFd, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+pub(crate) fn read_into(fd: RawFd, into: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
     let spare = into.spare_capacity_mut();
     let length = spare.len().min(limit);
     // SAFETY: the spare capacity is writable for `length` bytes.
@@ -172,6 +171,22 @@ pub(crate) fn write_now(fd: RawFd, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: `bytes` is readable for its length.
     let put = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) };
     usize::try_from(put).map_err(|_| io::Error::last_os_error())
+}
+
+/// Whether `fd` is an open socket.
+pub(crate) fn is_socket(fd: RawFd) -> bool {
+    // SAFETY: `stat` is plain data for which all zeroes is a valid value.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `stat` is a live, writable structure of the type that fstat fills.
+    let result = unsafe { libc::fstat(fd, &raw mut stat) };
+    result == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFSOCK
+}
+
+/// Writes to a file, a terminal or a pipe, as far as one call does it. There is nobody to tell a
+/// failure to.
+pub(crate) fn write_file(fd: RawFd, bytes: &[u8]) {
+    // SAFETY: `bytes` is readable for its length.
+    unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
 }
 
 /// Writes what fits of `parts` (at most `IOV_MAX` of them) without waiting and without SIGPIPE.
