@@ -32,7 +32,7 @@ fn group() -> Name {
 #[derive(Debug, Clone)]
 struct Item {
     message: Message,
-    /// May be overtaken by no one: a change of the network.
+    /// May be overtaken by no one.
     is_wall: bool,
     /// May overtake what others have sent.
     is_fifo: bool,
@@ -139,7 +139,9 @@ impl Network {
                     order: ByteOrder::NATIVE,
                     body: body.encode(ByteOrder::NATIVE),
                 },
-                is_wall: cause == CAUSED_BY_NETWORK,
+                // Nothing reaches a session as a member before it is one.
+                is_wall: cause == CAUSED_BY_NETWORK
+                    || cause == CAUSED_BY_JOIN && sets[0].contains(&session.name),
                 is_fifo: false,
             });
         }
@@ -386,22 +388,31 @@ impl Network {
         }
     }
 
-    /// A message overtakes the one before it, where the daemons do not promise otherwise.
-    fn overtake(&mut self, at: usize, place: usize) {
+    /// What one sender has sent overtakes what others have, as far as the daemons do not promise
+    /// otherwise.
+    fn overtake(&mut self, at: usize, who: usize) {
+        let sender = self.sessions[who].name;
         let inbox = &mut self.sessions[at].inbox;
-        if inbox.len() < 2 {
-            return;
-        }
-        let place = place % (inbox.len() - 1);
-        let (before, after) = (&inbox[place], &inbox[place + 1]);
-        if after.is_fifo && !before.is_wall && before.message.sender != after.message.sender {
-            inbox.swap(place, place + 1);
+        for place in 1..inbox.len() {
+            if !inbox[place].is_fifo || inbox[place].message.sender != sender {
+                continue;
+            }
+            let mut to = place;
+            while to > 0 && !inbox[to - 1].is_wall && inbox[to - 1].message.sender != sender {
+                inbox.swap(to - 1, to);
+                to -= 1;
+            }
         }
     }
 
-    /// The network is whole, and all programs flush, until nothing happens any more.
+    /// The network is whole, and calm.
     fn settle(&mut self) {
         self.regroup(&[0; MEMBERS]);
+        self.calm();
+    }
+
+    /// All programs flush, until nothing happens any more.
+    fn calm(&mut self) {
         for _ in 0..10_000 {
             let mut quiet = true;
             for at in 0..MEMBERS {
@@ -504,6 +515,14 @@ impl Session {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Agreed,
+    Fifo,
+    /// Ahead of what the receivers have not taken in yet.
+    Overtaking,
+}
+
 /// What happens next.
 #[derive(Debug, Clone, Copy)]
 enum Op {
@@ -512,10 +531,11 @@ enum Op {
     Disconnect(usize),
     Reconnect(usize, usize),
     Regroup([usize; MEMBERS]),
-    Send(usize, bool),
+    Send(usize, How),
     Flush(usize),
     Step(usize),
     Overtake(usize, usize),
+    Calm,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -526,10 +546,12 @@ fn op() -> impl Strategy<Value = Op> {
         1 => who.clone().prop_map(Op::Disconnect),
         1 => (who.clone(), 0..20_usize).prop_map(|(at, kept)| Op::Reconnect(at, kept)),
         2 => [0..2_usize, 0..2, 0..2, 0..3].prop_map(Op::Regroup),
-        8 => (who.clone(), any::<bool>()).prop_map(|(at, fifo)| Op::Send(at, fifo)),
+        10 => (who.clone(), prop_oneof![Just(How::Agreed), Just(How::Fifo), Just(How::Overtaking)])
+            .prop_map(|(at, how)| Op::Send(at, how)),
         8 => who.clone().prop_map(Op::Flush),
         40 => who.clone().prop_map(Op::Step),
-        8 => (who, 0..20_usize).prop_map(|(at, place)| Op::Overtake(at, place)),
+        10 => (who.clone(), who).prop_map(|(at, from)| Op::Overtake(at, from)),
+        1 => Just(Op::Calm),
     ]
 }
 
@@ -542,19 +564,24 @@ fn run(ops: &[Op]) -> Network {
             Op::Disconnect(at) => network.disconnect(at),
             Op::Reconnect(at, kept) => network.reconnect(at, kept),
             Op::Regroup(sides) => network.regroup(&sides),
-            Op::Send(at, true) => network.send(at, FIFO_MESS),
-            Op::Send(at, false) => network.send(at, AGREED_MESS),
+            Op::Send(at, How::Agreed) => network.send(at, AGREED_MESS),
+            Op::Send(at, How::Fifo) => network.send(at, FIFO_MESS),
+            Op::Send(at, How::Overtaking) => {
+                network.send(at, FIFO_MESS);
+                for receiver in 0..MEMBERS {
+                    network.overtake(receiver, at);
+                }
+            }
             Op::Flush(at) => network.flush(at),
             Op::Step(at) => network.step(at),
-            Op::Overtake(at, place) => network.overtake(at, place),
+            Op::Overtake(at, from) => network.overtake(at, from),
+            Op::Calm => network.calm(),
         }
     }
     network
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn members_agree_on_views_and_messages(ops in vec(op(), 0..400)) {
         let mut network = run(&ops);
