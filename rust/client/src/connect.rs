@@ -150,7 +150,14 @@ impl Connect {
     /// # Errors
     /// [`Error::IllegalSpread`] for a name that cannot be parsed.
     pub fn begin(arguments: &ConnectArguments<'_>) -> Result<Self, Error> {
-        let options = Options::from_environment();
+        Self::begin_with(arguments, Options::from_environment())
+    }
+
+    /// Begins to connect with options of the caller's own.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn begin_with(arguments: &ConnectArguments<'_>, options: Options) -> Result<Self, Error> {
         let deadline = match arguments.limit {
             TimeLimit::None => None,
             TimeLimit::After(limit) => Some(

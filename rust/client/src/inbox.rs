@@ -65,6 +65,14 @@ impl Inbox {
         self.peek(0, &mut raw).then(|| Header::decode(&raw))
     }
 
+    /// The stream's next bytes, as many as lie in one piece.
+    pub(crate) fn first_piece(&self) -> &[u8] {
+        if self.head.len > 0 {
+            return &self.head.bytes[..self.head.len];
+        }
+        self.slabs.front().map_or(&[], |slab| &slab[..])
+    }
+
     /// Copies the bytes from `at` on without taking them. False if there are too few.
     pub(crate) fn peek(&self, at: usize, out: &mut [u8]) -> bool {
         if self.len < at + out.len() {

@@ -5,6 +5,7 @@
 //! | open a session | [`Connect`] |
 //! | receive | [`Receive`] |
 //! | send, join, leave | [`Send`] |
+//! | hold a session without its number, receive many messages at once | [`SessionHandle`] |
 //! | see how much waits | [`waiting_bytes`] |
 //! | end a session | [`disconnect`], [`kill`] |
 //! | run an event loop with timers and descriptors | [`events`] |
@@ -15,6 +16,7 @@
 //! leaving anything locked behind (see the module `sys::blocking`).
 #![deny(unsafe_code)]
 
+mod batch;
 mod claim;
 mod close;
 mod connect;
@@ -23,6 +25,7 @@ mod endpoint;
 mod error;
 pub mod events;
 mod fork;
+mod handle;
 mod held;
 mod inbox;
 mod options;
@@ -35,16 +38,18 @@ mod session;
 mod sys;
 mod table;
 
+pub use batch::{Cut, MAX_FRAME, Received};
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
 pub use daemon_name::{DEFAULT_PORT, DaemonName};
 pub use error::Error;
+pub use handle::SessionHandle;
 pub use options::{MailboxKind, OptionError, OptionRow, Options, TABLE};
 pub use poll::waiting_bytes;
 pub use receive::Receive;
 pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
-pub use spread_proto::Name;
 pub use spread_proto::memb_info;
+pub use spread_proto::{ByteOrder, Name};
 pub use sys::blocking::BlockingCall;
 pub use sys::out::OutSlice;

@@ -68,6 +68,8 @@ pub(crate) struct Rx {
     pub(crate) ended: bool,
     /// More than one message was waiting at the last look: read in bulk.
     pub(crate) bulk: bool,
+    /// A receiver of frames is to return without a message.
+    pub(crate) woken: bool,
     /// A token lies in the mailbox (stable kind).
     pub(crate) token: bool,
     /// How the reader and this link stand.
@@ -232,6 +234,22 @@ impl Session {
             } else if !want && rx.token && self.mailbox.is_ours() {
                 self.take_all_tokens(rx);
             }
+        }
+    }
+
+    /// Puts a token in, whatever the inbox holds, to wake a receiver that waits for the mailbox too.
+    pub(crate) fn put_token(&self, rx: &mut Rx) {
+        if let Kind::Stable { ours } = &self.kind
+            && !rx.token
+        {
+            rx.token = fd::write_now(ours.as_raw_fd(), &[1]).is_ok();
+        }
+    }
+
+    /// Takes the token out, whatever the inbox holds, before a receiver waits for the mailbox too.
+    pub(crate) fn drop_token(&self, rx: &mut Rx) {
+        if rx.token && self.mailbox.is_ours() {
+            self.take_all_tokens(rx);
         }
     }
 
