@@ -117,8 +117,9 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
     // SAFETY: the caller's contract.
     let Some((count, room)) = (unsafe { rooms(mess, &mut inline, &mut many) }) else {
         let result = guard_or(Err(Error::Bug), || spread_client::check_session(mbox));
+        let code = errors::code(result.err().unwrap_or(Error::IllegalMessage));
         cancel.restore();
-        return errors::code(result.err().unwrap_or(Error::IllegalMessage));
+        return code;
     };
     let on_heap = count > inline.len();
     let pieces = if on_heap {
@@ -240,8 +241,9 @@ unsafe fn receive(
     let mut operation = match begun {
         Ok(operation) => operation,
         Err(error) => {
+            let code = errors::code(error);
             cancel.restore();
-            return errors::code(error);
+            return code;
         }
     };
     let result = loop {
@@ -252,6 +254,7 @@ unsafe fn receive(
     };
     // SAFETY: none is null, as was seen above, and each may be written.
     unsafe { out.write(&operation.out) };
+    let code = errors::result(result);
     cancel.restore();
-    errors::result(result)
+    code
 }

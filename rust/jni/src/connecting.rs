@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use jni::sys::jlong;
 use spread_client::{
-    Connect, ConnectArguments, ConnectProgress, Error, MailboxKind, Options, SessionHandle,
-    TimeLimit,
+    Conf, Connect, ConnectArguments, ConnectProgress, Error, SessionHandle, TimeLimit, reason,
 };
 
 use crate::{status, table};
@@ -15,8 +14,6 @@ use crate::{status, table};
 thread_local! {
     /// The connect of this thread that waits for its method.
     static WAITING: RefCell<Option<Connect>> = const { RefCell::new(None) };
-    /// What was wrong with the options of the last connect of this thread.
-    static COMPLAINT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// What a connect is asked for.
@@ -30,41 +27,58 @@ pub(crate) struct Request<'a> {
     pub(crate) membership: bool,
     /// 0: no limit.
     pub(crate) timeout_ms: u32,
-    /// `name=value` pairs with `&` between them.
+    /// `name=value` lines.
     pub(crate) options: &'a str,
 }
 
 /// Begins to connect. The number of the session, [`status::RUN_METHOD`], or a failure.
 pub(crate) fn begin(request: &Request<'_>) -> jlong {
     WAITING.set(None);
-    let mut options = Options::from_environment();
-    let wrong = options.set_list(request.options);
-    if let Some(first) = wrong.first() {
-        COMPLAINT.set(first.to_string());
-        return status::BAD_OPTION.into();
-    }
-    // Receivers wait inside the library, and must be wakeable.
-    options.mailbox = MailboxKind::Stable;
+    let conf = match conf(request.options) {
+        Ok(conf) => conf,
+        Err(error) => {
+            reason::failed_with(error);
+            return status::BAD_OPTION.into();
+        }
+    };
     let method = request.method.unwrap_or(b"NULL").to_vec();
-    let begun = Connect::begin_with(
-        &ConnectArguments {
-            spread_name: request.daemons,
-            private_name: request.private_name,
-            priority: request.priority,
-            membership: request.membership,
-            methods: &[method],
-            limit: if request.timeout_ms == 0 {
-                TimeLimit::None
-            } else {
-                TimeLimit::After(Duration::from_millis(request.timeout_ms.into()))
-            },
+    let begun = Connect::begin(&ConnectArguments {
+        spread_name: request.daemons,
+        private_name: request.private_name,
+        priority: request.priority,
+        membership: request.membership,
+        methods: &[method],
+        limit: if request.timeout_ms == 0 {
+            TimeLimit::None
+        } else {
+            TimeLimit::After(Duration::from_millis(request.timeout_ms.into()))
         },
-        options,
-    );
+        conf: &conf,
+    });
     match begun {
         Ok(connect) => advance(connect, request.method.is_none()),
-        Err(error) => status::of_connect(error),
+        Err(error) => failed(error),
     }
+}
+
+/// The program's own options, and the one that this library needs.
+fn conf(options: &str) -> Result<Conf, String> {
+    let mut conf = Conf::new();
+    for item in options.split('\n').filter(|item| !item.is_empty()) {
+        let (name, value) = item
+            .split_once('=')
+            .ok_or_else(|| format!("{item:?} is not of the form name=value"))?;
+        conf.set(name, value).map_err(|error| error.to_string())?;
+    }
+    // Receivers wait inside the library, and must be wakeable.
+    conf.set("mailbox", "stable")
+        .map_err(|error| error.to_string())?;
+    Ok(conf)
+}
+
+fn failed(error: Error) -> jlong {
+    reason::failed(error);
+    status::of_connect(error)
 }
 
 /// Goes on after the method has run.
@@ -87,14 +101,14 @@ fn advance(mut connect: Connect, run_method: bool) -> jlong {
             }
             ConnectProgress::Done(Ok(connected)) => {
                 let handle = SessionHandle::of(connected.mailbox);
-                return handle.map_or_else(|| status::of_connect(Error::Bug), table::insert);
+                return handle.map_or_else(|| failed(Error::Bug), table::insert);
             }
-            ConnectProgress::Done(Err(error)) => return status::of_connect(error),
+            ConnectProgress::Done(Err(error)) => return failed(error),
         }
     }
 }
 
-/// What was wrong with the options of the last connect of this thread.
+/// Why the last connect of this thread has failed.
 pub(crate) fn complaint() -> String {
-    COMPLAINT.with_borrow(Clone::clone)
+    reason::last_error().unwrap_or_default()
 }
