@@ -320,3 +320,89 @@ fn cut(inbox: &Inbox) -> Cut {
         Cut::Body
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use spread_proto::{ByteOrder, Frame, Hint, Name, service};
+
+    use super::*;
+
+    fn frame(length: usize) -> Vec<u8> {
+        Frame::new(
+            service::FIFO_MESS,
+            Name::new(b"#a#d"),
+            Hint::NONE,
+            ByteOrder::Big,
+            vec![Name::new(b"room")],
+            vec![7; length],
+        )
+        .encode()
+    }
+
+    /// Takes frames from an inbox that got `bytes` in pieces of `step`.
+    fn take(bytes: &[u8], step: usize, room: usize) -> (Front, usize) {
+        let mut inbox = Inbox::default();
+        for piece in bytes.chunks(step) {
+            inbox.push(piece);
+        }
+        let mut memory = vec![MaybeUninit::uninit(); room];
+        let front = take_frames(&mut inbox, &mut OutSlice::new(&mut memory));
+        (front, inbox.len())
+    }
+
+    #[test]
+    fn whole_frames_are_taken_as_far_as_they_fit() {
+        let one = frame(10);
+        let mut bytes = [&one[..], &one, &frame(1000), &one].concat();
+        bytes.truncate(bytes.len() - 1);
+        for step in [1, 47, 48, 100, 5000] {
+            for (room, taken) in [
+                (one.len(), one.len()),
+                (2 * one.len() + 5, 2 * one.len()),
+                (10_000, bytes.len() - (one.len() - 1)),
+            ] {
+                let (front, left) = take(&bytes, step, room);
+                assert!(matches!(front, Front::Took(count) if count == taken));
+                assert_eq!(left, bytes.len() - taken, "pieces of {step}");
+            }
+            let (front, left) = take(&bytes, step, one.len() - 1);
+            assert!(matches!(front, Front::TooLong(total) if total == one.len()));
+            assert_eq!(left, bytes.len());
+        }
+        assert!(matches!(take(&one[..47], 7, 999).0, Front::Incomplete));
+        assert!(matches!(take(&one[..90 - 1], 7, 999).0, Front::Incomplete));
+    }
+
+    #[test]
+    fn impossible_frames_are_told_once_all_others_are_taken() {
+        let good = frame(1);
+        for (at, bad) in [(36, -1), (44, -1), (44, 16 << 20), (36, 1 << 19)] {
+            let mut broken = good.clone();
+            broken[at..at + 4].copy_from_slice(&i32::to_be_bytes(bad));
+            let both = [&good[..], &broken].concat();
+            let (front, left) = take(&both, 9999, 9999);
+            assert!(matches!(front, Front::Took(count) if count == good.len()));
+            assert_eq!(left, broken.len());
+            assert!(matches!(take(&broken, 9999, 9999).0, Front::Broken));
+        }
+    }
+
+    #[test]
+    fn the_cut_is_found_by_what_is_missing() {
+        let whole = frame(5);
+        for (length, expected) in [
+            (0, Cut::Header),
+            (47, Cut::Header),
+            (48, Cut::Groups),
+            (79, Cut::Groups),
+            (80, Cut::Body),
+            (84, Cut::Body),
+        ] {
+            let mut inbox = Inbox::default();
+            inbox.push(&whole[..length]);
+            assert_eq!(cut(&inbox), expected, "{length} bytes");
+        }
+    }
+}

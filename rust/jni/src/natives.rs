@@ -1,4 +1,8 @@
 //! The methods of `spread.Native`. What each means is said there.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the JVM's references come by value, to all of these functions"
+)]
 
 use std::io::IoSlice;
 use std::time::Duration;

@@ -109,6 +109,10 @@ fn get(number: jlong) -> Result<Arc<Network>, Failure> {
     found.ok_or_else(|| Failure::Refused("the network has been closed".to_owned()))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the JVM's references come by value"
+)]
 fn start<'l>(
     env: &mut Env<'l>,
     _class: JClass<'l>,
@@ -150,6 +154,10 @@ fn daemons<'l>(
     Ok(env.new_string(lines.join("\n"))?)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the JVM's references come by value"
+)]
 fn command<'l>(
     env: &mut Env<'l>,
     _class: JClass<'l>,

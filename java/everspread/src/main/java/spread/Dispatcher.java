@@ -19,6 +19,8 @@ final class Dispatcher implements Session.Stop {
     private volatile boolean stopped;
 
     // Of the thread alone.
+    private BasicMessageListener[] basic = {};
+    private AdvancedMessageListener[] advanced = {};
     private boolean inCallback;
     private final List<Runnable> recorded = new ArrayList<>();
     private boolean disconnectRecorded;
@@ -33,9 +35,16 @@ final class Dispatcher implements Session.Stop {
         thread.start();
     }
 
-    /** Ends it after the present message. Does not wait. */
+    /**
+     * Has it take no more messages. With the lock of the connection's state held: a message is taken
+     * either for listeners that are there, or not at all. {@link #wake()} comes next, without the lock.
+     */
     void stop() {
         stopped = true;
+    }
+
+    /** Has it see that it is stopped, if it waits for a message. */
+    void wake() {
         if (Thread.currentThread() != thread) {
             session.wake();
         }
@@ -44,6 +53,19 @@ final class Dispatcher implements Session.Stop {
     @Override
     public boolean isStopped() {
         return stopped;
+    }
+
+    @Override
+    public boolean take() {
+        return connection.withState(
+                () -> {
+                    if (stopped) {
+                        return false;
+                    }
+                    basic = connection.basicSnapshot();
+                    advanced = connection.advancedSnapshot();
+                    return true;
+                });
     }
 
     /** The dispatcher of this connection that is calling a listener on the present thread, or null. */
@@ -108,8 +130,6 @@ final class Dispatcher implements Session.Stop {
     }
 
     private void deliver(SpreadMessage message) {
-        BasicMessageListener[] basic = connection.basicSnapshot();
-        AdvancedMessageListener[] advanced = connection.advancedSnapshot();
         inCallback = true;
         for (BasicMessageListener listener : basic) {
             guarded(() -> listener.messageReceived(message));

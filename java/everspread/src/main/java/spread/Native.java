@@ -50,7 +50,7 @@ final class Native {
      * @param daemons a list, as the C library takes it
      * @param method name of the program's authentication method, or null for none
      * @param timeoutMs 0: no limit
-     * @param options {@code name=value} pairs with {@code &} between them, in UTF-8
+     * @param options {@code name=value} lines, in UTF-8
      * @return the session, {@link #RUN_METHOD}, or a negative status
      */
     static native long connect(
@@ -65,7 +65,7 @@ final class Native {
     /** Goes on, on the same thread, after the method has run. Answers as {@link #connect}. */
     static native long finishConnect(boolean ok);
 
-    /** What was wrong with the options, UTF-8; answers its length. */
+    /** Why the last connect of this thread has failed, in UTF-8; answers its length. */
     static native int complaint(byte[] text);
 
     /** The session's private group; answers the length of the name. */

@@ -25,8 +25,9 @@ final class Opener {
         return this;
     }
 
+    /** In UTF-8: a name with other characters than ASCII is refused by the daemon. */
     Opener privateName(String name) {
-        privateName = Names.encode(name);
+        privateName = name.getBytes(StandardCharsets.UTF_8);
         return this;
     }
 
@@ -51,8 +52,9 @@ final class Opener {
         return this;
     }
 
-    Opener options(String list) {
-        options = list;
+    /** {@code name=value} lines. */
+    Opener options(String lines) {
+        options = lines;
         return this;
     }
 
@@ -146,12 +148,14 @@ final class Opener {
             return new SpreadException(
                     "Connection attempt rejected=" + (code < 0 ? code : code - 256));
         }
-        String where = new String(daemons, StandardCharsets.UTF_8);
+        byte[] text = new byte[2000];
+        int length = Math.max(0, Native.complaint(text));
+        String reason = new String(text, 0, length, StandardCharsets.UTF_8);
         switch (status) {
             case Native.BAD_DAEMON:
-                return socket(new UnknownHostException(where));
+                return socket(new UnknownHostException(reason));
             case Native.UNREACHABLE:
-                return socket(new ConnectException("Connection refused (" + where + ")"));
+                return socket(new ConnectException(reason));
             case Native.CLOSED:
                 return new SpreadException("Connection closed during connect attempt");
             case Native.OLD:
@@ -160,10 +164,7 @@ final class Opener {
                 // The daemon would say so if it were asked; the native side has seen its list.
                 return new SpreadException("Connection attempt rejected=-9");
             case Native.BAD_OPTION:
-                byte[] text = new byte[500];
-                int length = Math.max(0, Native.complaint(text));
-                return new SpreadException(
-                        "Bad option: " + new String(text, 0, length, StandardCharsets.UTF_8));
+                return new SpreadException("Bad option: " + reason);
             default:
                 return new SpreadException("internal error of the native library");
         }

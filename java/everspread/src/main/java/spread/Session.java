@@ -38,10 +38,13 @@ final class Session {
 
     private static final Logger LOG = Logger.getLogger("spread");
 
-    /** Tells a receiver to return without a message. */
+    /** A receiver that can be told to return without a message. */
     interface Stop {
         /** Whether it is to return. */
         boolean isStopped();
+
+        /** Called when a message is there, just before it is taken. False: it is to stay. */
+        boolean take();
     }
 
     private final long handle;
@@ -128,6 +131,9 @@ final class Session {
                 return null;
             }
             if (in != null && in.hasRemaining()) {
+                if (stop != null && !stop.take()) {
+                    return null;
+                }
                 try {
                     return reader.read(in);
                 } finally {
@@ -155,6 +161,8 @@ final class Session {
             case Native.NEEDS_ROOM:
                 in = ByteBuffer.allocateDirect(number);
                 in.limit(0);
+                // The message is there. Woken meanwhile, this buffer is given up again.
+                fetch(timeoutMs);
                 return;
             case Native.TIMED_OUT:
             case Native.WOKEN:

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Vector;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.logging.Level;
 
 /**
@@ -221,12 +222,11 @@ public class SpreadConnection {
             kept.clear();
             Reaper.unwatch(watch);
             watch = null;
-            stopping = dispatcher;
-            dispatcher = null;
+            stopping = stopDispatcher();
         }
         ending.close();
         if (stopping != null) {
-            stopping.stop();
+            stopping.wake();
         }
         return true;
     }
@@ -448,14 +448,23 @@ public class SpreadConnection {
             } else {
                 listeners.removeElement(listener);
                 if (!hasListeners()) {
-                    stopping = dispatcher;
-                    dispatcher = null;
+                    stopping = stopDispatcher();
                 }
             }
         }
         if (stopping != null) {
+            stopping.wake();
+        }
+    }
+
+    /** With {@link #state} held. Gives the one that is to be woken without it, or null. */
+    private Dispatcher stopDispatcher() {
+        Dispatcher stopping = dispatcher;
+        dispatcher = null;
+        if (stopping != null) {
             stopping.stop();
         }
+        return stopping;
     }
 
     /** With {@link #state} held. */
@@ -468,6 +477,13 @@ public class SpreadConnection {
 
     private boolean hasListeners() {
         return !basicListeners.isEmpty() || !advancedListeners.isEmpty();
+    }
+
+    /** For {@link Dispatcher}: with the listeners and the dispatcher held as they are. */
+    boolean withState(BooleanSupplier action) {
+        synchronized (state) {
+            return action.getAsBoolean();
+        }
     }
 
     /** For {@link Dispatcher}. */

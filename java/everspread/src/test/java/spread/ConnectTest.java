@@ -110,7 +110,8 @@ class ConnectTest {
             free = socket.getLocalPort();
         }
         assertThat(failure(() -> connection.connect(loopback, free, "x", false, true)))
-                .startsWith("Socket(): java.net.ConnectException: Connection refused");
+                .startsWith("Socket(): java.net.ConnectException: ")
+                .contains("Connection refused");
         assertThat(failure(() -> connection.connect(loopback, 65535, "x", false, true)))
                 .startsWith("Socket(): ");
     }
@@ -219,7 +220,7 @@ class ConnectTest {
                                                         daemon.readRequest();
                                                         daemon.offer("NULL ");
                                                         daemon.readMethods();
-                                                        daemon.answer(1, 3, 0, 5, "#x#d");
+                                                        daemon.answer(1, 2, 9, 5, "#x#d");
                                                     })))
                     .startsWith("Old version ");
         }

@@ -129,6 +129,9 @@ final class FakeDaemon implements AutoCloseable {
         byte[] header = new byte[48];
         in.readFully(header);
         ByteBuffer words = ByteBuffer.wrap(header);
+        if ((words.getInt(0) & MARKERS) == MARKERS) {
+            words.order(ByteOrder.LITTLE_ENDIAN);
+        }
         int rest = 32 * words.getInt(36) + words.getInt(44);
         byte[] frame = Arrays.copyOf(header, 48 + rest);
         in.readFully(frame, 48, rest);

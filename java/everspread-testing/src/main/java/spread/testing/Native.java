@@ -15,7 +15,11 @@ import java.nio.file.Paths;
 final class Native {
 
     private static final String PATH_PROPERTY = "spread.testing.native.path";
-    private static final String RESOURCE = "META-INF/native/linux-x86_64/libspread_testd_jni.so";
+    private static final String ARCH = System.getProperty("os.arch", "?");
+    private static final String RESOURCE =
+            "META-INF/native/linux-"
+                    + (ARCH.equals("amd64") ? "x86_64" : ARCH)
+                    + "/libspread_testd_jni.so";
 
     static {
         load();
@@ -29,7 +33,7 @@ final class Native {
             System.load(Paths.get(path).toAbsolutePath().toString());
             return;
         }
-        String platform = System.getProperty("os.name") + " on " + System.getProperty("os.arch");
+        String platform = System.getProperty("os.name") + " on " + ARCH;
         try (InputStream library = Native.class.getClassLoader().getResourceAsStream(RESOURCE)) {
             if (library == null) {
                 throw new UnsatisfiedLinkError(RESOURCE + " is not in the jar (" + platform + ")");
