@@ -3,9 +3,9 @@
 use std::ffi::{c_char, c_int};
 use std::mem::ManuallyDrop;
 
-use spread_client::{Error, OutSlice, Outputs, Progress, Receive, Room};
+use spread_client::{Error, OutSlice, Outputs, Progress, Receive, Room, Taken};
 
-use crate::cancel::Cancel;
+use crate::cancel::{self, Cancel};
 use crate::errors;
 use crate::guard::guard_or;
 use crate::ptr::{self, Out};
@@ -14,7 +14,7 @@ use crate::types::{
 };
 
 /// The bit of `service_type` that is looked at on entry.
-const DROP_RECV: Service = 0x0100_0000;
+pub(crate) const DROP_RECV: Service = 0x0100_0000;
 
 /// Receives the next message.
 ///
@@ -55,7 +55,6 @@ pub(crate) unsafe extern "C-unwind" fn SP_receive(
     max_mess_len: c_int,
     mess: *mut c_char,
 ) -> c_int {
-    let cancel = Cancel::forbid();
     let out = OutPointers {
         service_type,
         sender,
@@ -74,7 +73,6 @@ pub(crate) unsafe extern "C-unwind" fn SP_receive(
     // SAFETY: the caller's contract.
     unsafe {
         receive(
-            cancel,
             mbox,
             out,
             max_groups,
@@ -104,7 +102,6 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
     endian_mismatch: *mut c_int,
     mess: *mut Scatter,
 ) -> c_int {
-    let cancel = Cancel::forbid();
     let out = OutPointers {
         service_type,
         sender,
@@ -116,6 +113,7 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
     let mut many = ManuallyDrop::new(Vec::new());
     // SAFETY: the caller's contract.
     let Some((count, room)) = (unsafe { rooms(mess, &mut inline, &mut many) }) else {
+        let cancel = Cancel::forbid();
         let result = guard_or(Err(Error::Bug), || spread_client::check_session(mbox));
         let code = errors::code(result.err().unwrap_or(Error::IllegalMessage));
         cancel.restore();
@@ -128,7 +126,7 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
         &mut inline[..count]
     };
     // SAFETY: the caller's contract.
-    let code = unsafe { receive(cancel, mbox, out, max_groups, groups, pieces, room) };
+    let code = unsafe { receive(mbox, out, max_groups, groups, pieces, room) };
     if on_heap {
         // Nothing was removed: the list can go.
         drop(ManuallyDrop::into_inner(many));
@@ -140,7 +138,7 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
 ///
 /// # Safety
 /// `mess` is null or readable, and each of its elements may be written for `'a`.
-unsafe fn rooms<'a>(
+pub(crate) unsafe fn rooms<'a>(
     mess: *mut Scatter,
     inline: &mut [OutSlice<'a>],
     many: &mut Vec<OutSlice<'a>>,
@@ -164,17 +162,17 @@ unsafe fn rooms<'a>(
 }
 
 /// Where the outputs go.
-#[derive(Clone, Copy)]
-struct OutPointers {
-    service_type: *mut Service,
-    sender: *mut c_char,
-    num_groups: *mut c_int,
-    mess_type: *mut Int16,
-    endian_mismatch: *mut c_int,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutPointers {
+    pub(crate) service_type: *mut Service,
+    pub(crate) sender: *mut c_char,
+    pub(crate) num_groups: *mut c_int,
+    pub(crate) mess_type: *mut Int16,
+    pub(crate) endian_mismatch: *mut c_int,
 }
 
 impl OutPointers {
-    fn any_null(&self) -> bool {
+    pub(crate) fn any_null(&self) -> bool {
         self.service_type.is_null()
             || self.sender.is_null()
             || self.num_groups.is_null()
@@ -184,7 +182,7 @@ impl OutPointers {
 
     /// # Safety
     /// None is null, and each may be written.
-    unsafe fn write(&self, out: &Outputs) {
+    pub(crate) unsafe fn write(&self, out: &Outputs) {
         // SAFETY: the caller's contract, for this and the following.
         let service_type = unsafe { Out::new(self.service_type) };
         // SAFETY: as above.
@@ -201,10 +199,26 @@ impl OutPointers {
         put(mess_type, out.mess_type);
         put(endian_mismatch, out.endian_mismatch);
     }
+
+    /// # Safety
+    /// As [`write`](Self::write).
+    #[inline]
+    unsafe fn write_taken(&self, taken: &Taken) {
+        // SAFETY: the caller's contract, for this and the following.
+        unsafe { ptr::write_to(self.service_type, taken.service.cast_signed()) };
+        // SAFETY: as above.
+        unsafe { ptr::write_to(self.sender.cast(), *taken.sender.raw()) };
+        // SAFETY: as above.
+        unsafe { ptr::write_to(self.num_groups, taken.num_groups) };
+        // SAFETY: as above.
+        unsafe { ptr::write_to(self.mess_type, taken.mess_type) };
+        // SAFETY: as above.
+        unsafe { ptr::write_to(self.endian_mismatch, c_int::from(taken.endian_mismatch)) };
+    }
 }
 
 /// Writes a value if there is one.
-fn put<T>(to: Option<Out<T>>, value: Option<T>) {
+pub(crate) fn put<T>(to: Option<Out<T>>, value: Option<T>) {
     if let (Some(mut to), Some(value)) = (to, value) {
         to.write(value);
     }
@@ -213,7 +227,6 @@ fn put<T>(to: Option<Out<T>>, value: Option<T>) {
 /// # Safety
 /// As `SP_receive`. This frame may be removed: no destructors.
 unsafe fn receive(
-    cancel: Cancel,
     mbox: Mailbox,
     out: OutPointers,
     max_groups: c_int,
@@ -221,21 +234,31 @@ unsafe fn receive(
     pieces: &mut [OutSlice<'_>],
     max_body: i64,
 ) -> c_int {
+    // SAFETY: the caller's contract.
+    let rows = unsafe { ptr::out_names(groups, max_groups) }.unwrap_or(&mut []);
+    let mut room = Room {
+        groups: OutSlice::new(rows),
+        max_groups,
+        body: pieces,
+        max_body,
+    };
+    if cancel::only_at_points()
+        && !out.any_null()
+        && let Some(taken) = guard_or(None, || spread_client::take_waiting(mbox, &mut room))
+    {
+        // SAFETY: none is null, and each may be written.
+        unsafe { out.write_taken(&taken) };
+        return errors::result(Ok(taken.body));
+    }
+    let cancel = Cancel::forbid();
+    cancel.note_kind();
     let begun = guard_or(Err(Error::Bug), || {
         if out.any_null() {
             spread_client::check_session(mbox)?;
             return Err(Error::IllegalMessage);
         }
-        // SAFETY: the caller's contract.
-        let rows = unsafe { ptr::out_names(groups, max_groups) }.unwrap_or(&mut []);
         // SAFETY: not null, and readable by the caller's contract.
         let service = unsafe { ptr::in_value(out.service_type) }.unwrap_or(0);
-        let room = Room {
-            groups: OutSlice::new(rows),
-            max_groups,
-            body: pieces,
-            max_body,
-        };
         Receive::begin(mbox, room, service & DROP_RECV != 0)
     });
     let mut operation = match begun {

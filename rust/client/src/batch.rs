@@ -259,7 +259,7 @@ fn take_frames(inbox: &mut Inbox, out: &mut OutSlice<'_>) -> Front {
     let mut taken = 0;
     loop {
         // Usually many frames lie in one piece, and go over in one piece.
-        let run = whole_frames(inbox.first_piece(), out.len() - taken);
+        let run = whole_frames(inbox.front(), out.len() - taken);
         let count = if run > 0 {
             run
         } else {

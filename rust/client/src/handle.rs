@@ -23,7 +23,7 @@ impl SessionHandle {
     #[must_use]
     pub fn of(mailbox: i32) -> Option<Self> {
         let session = table::find(mailbox)?;
-        matches!(session.kind, Kind::Stable { .. }).then_some(Self(session))
+        matches!(session.kind, Kind::Stable).then_some(Self(session))
     }
 
     /// The session's name at its daemon.

@@ -7,6 +7,7 @@
 //! | send, join, leave | [`Send`] |
 //! | hold a session without its number, receive many messages at once | [`SessionHandle`] |
 //! | see how much waits | [`waiting_bytes`] |
+//! | virtual synchrony (Flush Spread) | [`flush`] |
 //! | end a session | [`disconnect`], [`kill`] |
 //! | learn what happens to a session | [`next_event`], [`event_fd`], [`set_event_callback`] |
 //! | run an event loop with timers and descriptors | [`events`] |
@@ -27,6 +28,7 @@ mod endpoint;
 mod environment;
 mod error;
 pub mod events;
+pub mod flush;
 mod fork;
 mod handle;
 mod held;
@@ -64,6 +66,7 @@ pub use options::{
 };
 pub use poll::waiting_bytes;
 pub use receive::Receive;
+pub use receive::quick::{Taken, take_waiting};
 pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
 pub use spread_proto::memb_info;
