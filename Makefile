@@ -3,6 +3,7 @@
 #   make          the library, its headers and the command, in build/lib, build/include and build/bin; the manual in build/man
 #   make install  puts them where PREFIX says (packaging/install.mk tells the other places); make uninstall
 #   make java     the jars, in build/java
+#   make bench-java  measures them, and the jar that SPREAD_CLASSIC_JAR names beside
 #   make demo     C programs on an embedded network of three daemons (SPREAD=4803@host: on that daemon)
 #   make test     all tests, the Java suite, then the C programs again under sanitizers and valgrind
 #   make check    format and lints
@@ -34,7 +35,7 @@ C_TESTS = $(basename $(notdir $(shell grep -l 'Variant::from_env' tests/*.rs)) \
 
 include packaging/install.mk
 
-.PHONY: all java natives demo test test-rust test-java test-sanitized test-valgrind check headers clean
+.PHONY: all java bench-java natives demo test test-rust test-java test-sanitized test-valgrind check headers clean
 
 all:
 	scripts/need cargo cc
@@ -69,6 +70,9 @@ java: natives
 	rm -f $(BUILD)/java/*
 	cp java/everspread/target/everspread-*.jar java/everspread-testing/target/everspread-testing-*.jar $(BUILD)/java/
 
+bench-java: java
+	scripts/bench-java
+
 demo: all
 	mkdir -p $(BUILD)/demo
 	for program in talk flood sleeper; do \
@@ -85,7 +89,8 @@ test-rust:
 	$(CARGO) test --workspace --no-fail-fast
 
 test-java: natives
-	scripts/need javac mvn
+	scripts/need javac mvn cc
+	$(CARGO) build --release --package spread-c
 	scripts/test-java -Dnative.dir=$(abspath $(TARGET))/release
 
 test-sanitized: test-rust
