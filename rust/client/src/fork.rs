@@ -149,7 +149,7 @@ extern "C" fn child() {
             rx.outage = false;
             owner.ended.store(true, Ordering::SeqCst);
         }
-        if matches!(session.owner().kind, Kind::Stable { .. }) {
+        if matches!(session.owner().kind, Kind::Stable) {
             stable.push(Arc::clone(session.owner()));
         }
     }

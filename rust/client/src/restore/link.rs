@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use bytes::BytesMut;
 use spread_proto::{Direction, Frame, FrameLayout, HEADER_LEN, Header, Name, service};
 
 use super::plan::Group;
@@ -32,7 +31,7 @@ pub(super) struct NewLink {
     socket: OwnedFd,
     pub(super) place: Place,
     out: Vec<u8>,
-    came: BytesMut,
+    came: Vec<u8>,
     /// Up to here `came` has been looked at.
     looked: usize,
     /// Groups that were left on it.
@@ -50,7 +49,7 @@ impl NewLink {
             },
             socket: accepting.socket.into(),
             out: Vec::new(),
-            came: BytesMut::new(),
+            came: Vec::new(),
             looked: 0,
             told: BTreeSet::new(),
         }
@@ -161,7 +160,7 @@ impl NewLink {
         place: Place,
         told: BTreeSet<Group>,
     ) -> Self {
-        let mut came = BytesMut::with_capacity(inbox.len());
+        let mut came = Vec::with_capacity(inbox.len());
         let len = inbox.len();
         inbox.take(len, |piece| came.extend_from_slice(piece));
         let mut link = Self {
