@@ -3,6 +3,7 @@
 
 mod auto;
 mod client;
+mod dns;
 mod moves;
 mod outage;
 mod programs;
