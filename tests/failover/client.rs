@@ -10,6 +10,10 @@ use spread_client::{
 };
 use spread_proto::service;
 
+/// Room for the members of a group.
+const MOST_GROUPS: usize = 1000;
+const MOST_GROUPS_INT: i32 = 1000;
+
 /// Longest that anything takes here, on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -117,13 +121,13 @@ pub(crate) fn readable(fd: i32, limit: Duration) -> bool {
 impl Client {
     /// Receives, blocking.
     pub(crate) fn receive(&self) -> Result<Got, Error> {
-        let mut groups = vec![MaybeUninit::<u8>::zeroed(); 32 * 200];
+        let mut groups = vec![MaybeUninit::<u8>::zeroed(); 32 * MOST_GROUPS];
         let mut body = vec![MaybeUninit::<u8>::zeroed(); 150_000];
         let (result, out) = {
             let mut pieces = [OutSlice::new(&mut body)];
             let room = Room {
                 groups: OutSlice::new(&mut groups),
-                max_groups: 200,
+                max_groups: MOST_GROUPS_INT,
                 body: &mut pieces,
                 max_body: 150_000,
             };

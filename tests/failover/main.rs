@@ -7,5 +7,6 @@ mod dns;
 mod moves;
 mod outage;
 mod programs;
+mod scale;
 #[path = "../support/mod.rs"]
 mod support;

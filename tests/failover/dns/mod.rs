@@ -13,44 +13,44 @@ use spread_client::{Error, Event};
 use spread_testd::{Network, Timing};
 
 use self::namespace::INSIDE;
+pub(crate) use self::namespace::server;
 use self::server::Mode;
 use crate::client::{connect, say};
 use crate::support::{ProgramCommand, skip};
 
-/// Runs the others, if the system lets us.
-#[test]
-fn names_mean_what_a_real_dns_server_says() {
+/// Runs tests of this binary in a machine of their own, if the system lets us; repeats what they say
+/// behind `prefix`.
+pub(crate) fn run_inside(filter: &str, count: usize, prefix: &str) {
+    const PRIVATE: [&str; 4] = ["--user", "--map-root-user", "--net", "--mount"];
     let mut probe = ProgramCommand::new("unshare");
-    probe.args(["--user", "--map-root-user", "--net", "--mount", "true"]);
+    probe.args(PRIVATE).arg("true");
     if !probe.try_run().is_ok_and(|run| run.success()) {
-        skip(
-            "no private namespaces here (unshare --user --net --mount): names are not looked up by DNS",
-        );
+        skip(format_args!(
+            "no private namespaces here (unshare --user --net --mount), so no names are looked up by DNS: {filter}"
+        ));
         return;
     }
-    let own = std::env::current_exe().unwrap();
+    let own = std::env::current_exe().expect("this test has a path");
     let mut command = ProgramCommand::new("unshare");
     command
-        .args(["--user", "--map-root-user", "--net", "--mount"])
+        .args(PRIVATE)
         .arg(own)
-        .args([
-            "--ignored",
-            "--test-threads=1",
-            "--nocapture",
-            "dns::inside::",
-        ])
+        .args(["--ignored", "--test-threads=1", "--nocapture", filter])
         .env(INSIDE, "1");
     let run = command.limit(Duration::from_secs(300)).run();
     run.assert_success();
-    let text = run.stdout_text();
-    assert!(
-        text.contains("test result: ok. 11 passed"),
-        "{}",
-        run.report()
-    );
-    for line in run.stderr_text().lines().filter(|l| l.starts_with("dns: ")) {
-        say(line);
+    let passed = format!("test result: ok. {count} passed");
+    assert!(run.stdout_text().contains(&passed), "{}", run.report());
+    for line in run.stderr_text().lines() {
+        if line.starts_with(prefix) && !line.starts_with("everspread: ") {
+            say(line);
+        }
     }
+}
+
+#[test]
+fn names_mean_what_a_real_dns_server_says() {
+    run_inside("dns::inside::", 11, "dns: ");
 }
 
 mod inside {
