@@ -142,13 +142,16 @@ impl Client {
         let length = result?;
         // SAFETY: zeroed above.
         let byte = |byte: &MaybeUninit<u8>| unsafe { byte.assume_init() };
-        let groups: Vec<u8> = groups.iter().map(byte).collect();
         let count =
             usize::try_from(out.num_groups.unwrap_or(0)).expect("no message is too short here");
         Ok(Got {
             kind: out.service.expect("a type comes with each message"),
             sender: text(out.sender.expect("so does a sender").as_bytes()),
-            groups: groups.chunks(32).take(count).map(text).collect(),
+            groups: groups
+                .chunks(32)
+                .take(count)
+                .map(|name| text(&name.iter().map(byte).collect::<Vec<u8>>()))
+                .collect(),
             mess_type: out.mess_type.expect("so does its own type"),
             body: body[..length].iter().map(byte).collect(),
         })

@@ -7,6 +7,7 @@ mod dns;
 mod moves;
 mod outage;
 mod programs;
+mod real;
 mod scale;
 #[path = "../support/mod.rs"]
 mod support;
