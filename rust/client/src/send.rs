@@ -15,6 +15,7 @@ use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 use crate::auto::Auto;
 use crate::error::Error;
 use crate::held::{self, Turn};
+use crate::reason;
 use crate::restore;
 use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
@@ -253,7 +254,7 @@ impl<'a> Send<'a> {
         };
         let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
-                self.remember(&mut tx);
+                self.remember(&mut tx, session.auto.is_some());
                 Ok(self.body_len)
             }
             Ok(false) => {
@@ -406,6 +407,10 @@ impl<'a> Send<'a> {
         let until = *self.outage.until.get_or_insert(now + patience);
         let left = until.saturating_duration_since(now);
         if left.is_zero() {
+            reason::because(format!(
+                "the daemon is lost, and no other one has taken the session within {} ms (send_wait_ms)",
+                session.options.send_wait_ms
+            ));
             return Err(Error::ConnectionClosed);
         }
         let ms = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
@@ -441,7 +446,7 @@ impl<'a> Send<'a> {
     }
 
     /// What the session has to know of a frame that is out.
-    fn remember(&self, tx: &mut Tx) {
+    fn remember(&self, tx: &mut Tx, outlives_links: bool) {
         if self.outage.noted {
             return;
         }
@@ -461,7 +466,9 @@ impl<'a> Send<'a> {
                 tx.joined.insert(self.own_group);
             }
             What::Leave => {
-                tx.joined.remove(&self.own_group);
+                if tx.joined.remove(&self.own_group) && outlives_links {
+                    tx.left.insert(self.own_group);
+                }
             }
             What::Kill => {}
         }
