@@ -9,20 +9,22 @@
 //! | [`Notices`]: events for the program | its own | everybody |
 //! | flags | atomics | everybody |
 //!
-//! `rx` before `tx` before the notices, where several are needed. Neither is ever held while waiting for the network:
+//! The flush layer's state before `rx` before `tx` before the notices, where several are needed.
+//! Neither is ever held while waiting for the network:
 //! a thread that is going to wait enters itself as the *owner* of the turn, unlocks, waits, and
 //! locks again. Whoever finds an owner does not read (or write) the link.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 
 use spread_proto::Name;
 
 use crate::auto::{Auto, Place};
 use crate::claim::{Claim, Taken};
 use crate::epoch::{Epoch, Views};
+use crate::flush::Flush;
 use crate::held::{ThreadToken, Turn};
 use crate::inbox::Inbox;
 use crate::known;
@@ -159,6 +161,8 @@ pub(crate) struct Session {
     pub(crate) notices: Notices,
     /// What it takes to come back, for sessions that do.
     pub(crate) auto: Option<Box<Auto>>,
+    /// What the flush layer knows, if the session was opened through it. Its lock comes before `rx`.
+    pub(crate) flush: OnceLock<Flush>,
 }
 
 impl Session {
@@ -198,6 +202,7 @@ impl Session {
             tx_free: Condvar::new(),
             notices: Notices::default(),
             auto,
+            flush: OnceLock::new(),
         })
     }
 
@@ -350,6 +355,11 @@ impl Session {
                     // Half a frame may be out: nothing can follow it.
                     self.fail();
                     self.tx_free.notify_all();
+                }
+            }
+            Turn::FlushReceive | Turn::FlushSend => {
+                if let Some(flush) = self.flush.get() {
+                    flush.abandon(turn, who);
                 }
             }
         }
