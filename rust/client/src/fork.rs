@@ -6,8 +6,8 @@
 //! parent's reader when no child can use the connections any more.
 //!
 //! Lock order: slots of the table, then per session the flush layer's state, `rx`, `tx` and the
-//! notices, the reader's place, the list of free claims, the dispatcher's and the restorer's place,
-//! the memory of names and addresses. Threads that hold one of them take only later ones.
+//! notices, the reader's place, the list of free claims, the dispatcher's and the restorer's place, the
+//! memory of names and addresses. Threads that hold one of them take only later ones.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;

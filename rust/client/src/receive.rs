@@ -326,13 +326,11 @@ impl<'r, 'm> Receive<'r, 'm> {
                 }
                 if rx.is_over() {
                     match self.after_the_end(session, rx) {
-                        Some(answer) => return answer,
+                        Some(done) => return done,
                         None => continue,
                     }
                 }
-                // A session that outlives its link has to know which views the program has seen.
-                let noted = session.auto.is_some() && service::is_membership(header.kind);
-                if !tried && !noted && !self.whole && self.begin_direct(rx, &header, &layout) {
+                if !tried && !self.whole && self.begin_direct(session, rx, &header, &layout) {
                     tried = true;
                     continue;
                 }

@@ -159,10 +159,10 @@ pub(crate) struct Session {
     tx: Mutex<Tx>,
     pub(crate) tx_free: Condvar,
     pub(crate) notices: Notices,
-    /// What it takes to come back, for sessions that do.
-    pub(crate) auto: Option<Box<Auto>>,
     /// What the flush layer knows, if the session was opened through it. Its lock comes before `rx`.
     pub(crate) flush: OnceLock<Flush>,
+    /// What it takes to come back, for sessions that do.
+    pub(crate) auto: Option<Box<Auto>>,
 }
 
 impl Session {
@@ -201,8 +201,8 @@ impl Session {
             tx: Mutex::default(),
             tx_free: Condvar::new(),
             notices: Notices::default(),
-            auto,
             flush: OnceLock::new(),
+            auto,
         })
     }
 
