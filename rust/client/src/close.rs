@@ -116,7 +116,7 @@ impl Session {
     pub(crate) fn say_goodbye_and_stay(&self) {
         let Some(me) = self.me() else { return };
         if let Some(auto) = &self.auto {
-            auto.go_down();
+            auto.leave();
         }
         if !say_goodbye(&me, Instant::now() + MOVE_PATIENCE) {
             self.link_has_failed();

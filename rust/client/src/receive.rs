@@ -524,7 +524,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         let index = (service::is_regular_membership(header.kind) && !cut).then_some(named);
         let fits = i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
         if session.auto.is_some() && service::is_membership(header.kind) {
-            note_view(rx, header, named.is_some());
+            note_view(session, rx, header, named.is_some());
         }
         self.take_body(rx, header, layout.body);
         let count = if cut {
@@ -687,14 +687,17 @@ fn own_name(session: &Session, rx: &Rx) -> Name {
 }
 
 /// Remembers which view the program sees; the body is at the head of the inbox.
-fn note_view(rx: &mut Rx, header: &Header, with_us: bool) {
+fn note_view(session: &Session, rx: &mut Rx, header: &Header, with_us: bool) {
     let mut id = [0; 12];
     rx.inbox.peek(0, &mut id);
     let mut words = [0; 3];
     for (word, raw) in words.iter_mut().zip(id.as_chunks::<4>().0) {
         *word = header.order.get_i32(*raw);
     }
-    rx.note_view(header, with_us, GroupId(words));
+    if let Some(left) = rx.note_view(header, with_us, GroupId(words)) {
+        // The daemon has told of the leave: no mark of ours is to do so again.
+        session.tx().left.remove(&left);
+    }
 }
 
 /// Whether the classic library takes a type for data: its `mess_type` and byte order count.

@@ -17,6 +17,7 @@ use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 use crate::auto::Auto;
 use crate::error::Error;
 use crate::held::{self, Turn};
+use crate::reason;
 use crate::restore;
 use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
@@ -362,7 +363,7 @@ impl<'a> Send<'a> {
         };
         let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
-                self.remember(&mut tx);
+                self.remember(&mut tx, session.auto.is_some());
                 Ok(self.body_len)
             }
             Ok(false) => {
@@ -515,6 +516,10 @@ impl<'a> Send<'a> {
         let until = *self.outage.until.get_or_insert(now + patience);
         let left = until.saturating_duration_since(now);
         if left.is_zero() {
+            reason::because(format!(
+                "the daemon is lost, and no other one has taken the session within {} ms (send_wait_ms)",
+                session.options.send_wait_ms
+            ));
             return Err(Error::ConnectionClosed);
         }
         let ms = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
@@ -552,7 +557,7 @@ impl<'a> Send<'a> {
     }
 
     /// What the session has to know of a frame that is out.
-    fn remember(&self, tx: &mut Tx) {
+    fn remember(&self, tx: &mut Tx, outlives_links: bool) {
         if self.outage.noted {
             return;
         }
@@ -572,7 +577,9 @@ impl<'a> Send<'a> {
                 tx.joined.insert(self.own_group);
             }
             What::Leave => {
-                tx.joined.remove(&self.own_group);
+                if tx.joined.remove(&self.own_group) && outlives_links {
+                    tx.left.insert(self.own_group);
+                }
             }
             What::Control => tx.sent_data = true,
             What::Kill => {}

@@ -104,7 +104,8 @@ pub(crate) struct Tx {
     pub(crate) sent_data: bool,
     /// Groups that were joined and not left, as far as this side has asked.
     pub(crate) joined: BTreeSet<[u8; 32]>,
-    /// Groups that were left while there was no link.
+    /// Groups that were left, of which the program has not been told yet (sessions that outlive
+    /// their link).
     pub(crate) left: BTreeSet<[u8; 32]>,
     /// Where the session is, if it has not stayed at its first daemon.
     pub(crate) place: Option<Place>,
