@@ -2,12 +2,18 @@
 
 use std::ffi::c_int;
 
-use spread_client::Error;
+use spread_client::{Error, reason};
 
 use crate::codes;
 
-/// The one mapping.
+/// The code of a call that has failed, and the end of it: its reason is kept for `SPX_last_error`.
 pub(crate) fn code(error: Error) -> c_int {
+    reason::failed(error);
+    number(error)
+}
+
+/// The one mapping.
+fn number(error: Error) -> c_int {
     match error {
         Error::IllegalSpread => codes::ILLEGAL_SPREAD,
         Error::CouldNotConnect => codes::COULD_NOT_CONNECT,

@@ -1,4 +1,5 @@
-//! The C library: `SP_*` and `E_*`, the classic interface of the Spread Toolkit.
+//! The C library: `SP_*` and `E_*`, the classic interface of the Spread Toolkit, and `SPX_*`,
+//! what is added to it.
 //!
 //! Every exported function validates its arguments, calls the engine and maps the result; the logic
 //! is in `spread-client`.
@@ -7,6 +8,7 @@ mod cancel;
 mod codes;
 mod errors;
 mod events;
+mod ext;
 mod guard;
 mod membership;
 mod ptr;

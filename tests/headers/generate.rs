@@ -35,7 +35,7 @@ pub(crate) struct Header {
 }
 
 /// All of them.
-pub(crate) const HEADERS: [Header; 2] = [
+pub(crate) const HEADERS: [Header; 3] = [
     Header {
         file: "sp_func.h",
         prefix: "SP_",
@@ -48,6 +48,12 @@ pub(crate) const HEADERS: [Header; 2] = [
         head: include_str!("sp_events.head.h"),
         guard: "INC_SP_EVENTS",
     },
+    Header {
+        file: "sp_ext.h",
+        prefix: "SPX_",
+        head: include_str!("sp_ext.head.h"),
+        guard: "INC_SP_EXT",
+    },
 ];
 
 /// Exported for programs that name them at link time, and declared nowhere, as in the classic
@@ -55,7 +61,8 @@ pub(crate) const HEADERS: [Header; 2] = [
 const UNDECLARED: [&str; 2] = ["SP_query_groups", "SP_query_members"];
 
 /// Rust's names for the types of the hand-written headers.
-const TYPES: [(&str, &str); 9] = [
+const TYPES: [(&str, &str); 10] = [
+    ("SpxConf", "SPX_conf"),
     ("Mailbox", "mailbox"),
     ("Service", "service"),
     ("Int16", "int16"),

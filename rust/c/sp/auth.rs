@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::guard::guard;
 use crate::ptr;
+use crate::sp::connect::{NO_CONF, first_use};
 
 /// A program's authentication callback: gets the connected socket, in blocking mode, and the data
 /// pointer; answers 0 for failure. It may leave with `longjmp` or `pthread_exit`.
@@ -111,7 +112,7 @@ unsafe fn entry<T: Copy>(array: *mut T, at: usize) -> Option<T> {
 }
 
 fn replace(list: [Option<Method>; MAX_METHODS]) -> c_int {
-    spread_client::first_use();
+    first_use(&NO_CONF);
     *METHODS.lock().unwrap_or_else(PoisonError::into_inner) = Methods { list };
     1
 }
@@ -136,7 +137,7 @@ pub(crate) unsafe extern "C" fn SP_set_auth_method(
     auth_data: *mut c_void,
 ) -> c_int {
     guard(|| {
-        spread_client::first_use();
+        first_use(&NO_CONF);
         // SAFETY: the caller's contract.
         match unsafe { method(auth_name, auth_function, auth_data) } {
             Some(one) => replace([Some(one), None, None]),
@@ -165,7 +166,7 @@ pub(crate) unsafe extern "C" fn SP_set_auth_methods(
     auth_data: *mut *mut c_void,
 ) -> c_int {
     guard(|| {
-        spread_client::first_use();
+        first_use(&NO_CONF);
         let Some(count) = usize::try_from(num_methods)
             .ok()
             .filter(|&count| count <= MAX_METHODS)

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int};
 
 use spread_client::{
-    Connect, ConnectArguments, ConnectProgress, Connected, DaemonName, Error, TimeLimit,
+    Conf, Connect, ConnectArguments, ConnectProgress, Connected, Error, SpreadName, TimeLimit,
 };
 
 use crate::cancel::Cancel;
@@ -16,6 +16,9 @@ use crate::types::{GroupName, Mailbox, SpTime, group_name};
 
 /// Longest name of a daemon that is looked at; longer than any host name and list of options.
 const MAX_SPREAD_NAME: usize = 64 * 1024;
+
+/// No options from the program.
+pub(crate) static NO_CONF: Conf = Conf::new();
 
 /// Longest private name that is looked at; the handshake cuts it to 10.
 const MAX_PRIVATE_NAME: usize = 64;
@@ -53,19 +56,18 @@ pub(crate) unsafe extern "C-unwind" fn SP_connect(
     mbox: *mut Mailbox,
     private_group: *mut c_char,
 ) -> c_int {
-    let limit = SpTime { sec: 0, usec: 0 };
+    let call = Call {
+        spread_name,
+        private_name,
+        priority,
+        group_membership,
+        mbox,
+        private_group,
+        time_out: SpTime { sec: 0, usec: 0 },
+        conf: &NO_CONF,
+    };
     // SAFETY: the caller's contract.
-    unsafe {
-        connect(
-            spread_name,
-            private_name,
-            priority,
-            group_membership,
-            mbox,
-            private_group,
-            limit,
-        )
-    }
+    unsafe { connect(call) }
 }
 
 /// Opens a session with a daemon within a time limit.
@@ -89,31 +91,49 @@ pub(crate) unsafe extern "C-unwind" fn SP_connect_timeout(
     private_group: *mut c_char,
     time_out: SpTime,
 ) -> c_int {
+    let call = Call {
+        spread_name,
+        private_name,
+        priority,
+        group_membership,
+        mbox,
+        private_group,
+        time_out,
+        conf: &NO_CONF,
+    };
     // SAFETY: the caller's contract.
-    unsafe {
-        connect(
-            spread_name,
-            private_name,
-            priority,
-            group_membership,
-            mbox,
-            private_group,
-            time_out,
-        )
-    }
+    unsafe { connect(call) }
 }
 
+/// What a program has asked for, by whichever function.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) spread_name: *const c_char,
+    pub(crate) private_name: *const c_char,
+    pub(crate) priority: c_int,
+    pub(crate) group_membership: c_int,
+    pub(crate) mbox: *mut Mailbox,
+    pub(crate) private_group: *mut c_char,
+    /// Both fields 0: no limit.
+    pub(crate) time_out: SpTime,
+    pub(crate) conf: &'a Conf,
+}
+
+/// Connects.
+///
 /// # Safety
 /// As `SP_connect`. This frame may be removed: no destructors.
-unsafe fn connect(
-    spread_name: *const c_char,
-    private_name: *const c_char,
-    priority: c_int,
-    group_membership: c_int,
-    mbox: *mut Mailbox,
-    private_group: *mut c_char,
-    time_out: SpTime,
-) -> c_int {
+pub(crate) unsafe fn connect(call: Call<'_>) -> c_int {
+    let Call {
+        spread_name,
+        private_name,
+        priority,
+        group_membership,
+        mbox,
+        private_group,
+        time_out,
+        conf,
+    } = call;
     let cancel = Cancel::forbid();
     let methods = auth::current();
     let begun = guard_or(Err(Error::Bug), || {
@@ -122,8 +142,8 @@ unsafe fn connect(
         // SAFETY: the caller's contract.
         let private_name = unsafe { ptr::opt_cstr(private_name, MAX_PRIVATE_NAME) }.unwrap_or(&[]);
         let limit = TimeLimit::from_parts(time_out.sec, time_out.usec)?;
-        spread_client::first_use();
-        DaemonName::parse_list(spread_name)?;
+        first_use(conf);
+        SpreadName::parse(spread_name)?;
         if mbox.is_null() {
             return Err(Error::IllegalSession);
         }
@@ -138,13 +158,15 @@ unsafe fn connect(
             membership: group_membership != 0,
             methods: &names,
             limit,
+            conf,
         })
     });
     let mut operation = match begun {
         Ok(operation) => operation,
         Err(error) => {
+            let code = errors::code(error);
             cancel.restore();
-            return errors::code(error);
+            return code;
         }
     };
     let result = loop {
@@ -167,6 +189,12 @@ unsafe fn connect(
     });
     cancel.restore();
     code
+}
+
+/// What the first call that has to do with connecting does to the process.
+pub(crate) fn first_use(conf: &Conf) {
+    spread_client::log::start();
+    spread_client::first_use(conf);
 }
 
 /// Calls all methods, also after one has failed. May never return.

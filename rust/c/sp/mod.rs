@@ -6,7 +6,7 @@
 //! `siglongjmp`.
 
 mod auth;
-mod connect;
+pub(crate) mod connect;
 mod receive;
 mod send;
 mod session;

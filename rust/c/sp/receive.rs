@@ -115,8 +115,9 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
     let Some((count, room)) = (unsafe { rooms(mess, &mut inline, &mut many) }) else {
         let cancel = Cancel::forbid();
         let result = guard_or(Err(Error::Bug), || spread_client::check_session(mbox));
+        let code = errors::code(result.err().unwrap_or(Error::IllegalMessage));
         cancel.restore();
-        return errors::code(result.err().unwrap_or(Error::IllegalMessage));
+        return code;
     };
     let on_heap = count > inline.len();
     let pieces = if on_heap {
@@ -263,8 +264,9 @@ unsafe fn receive(
     let mut operation = match begun {
         Ok(operation) => operation,
         Err(error) => {
+            let code = errors::code(error);
             cancel.restore();
-            return errors::code(error);
+            return code;
         }
     };
     let result = loop {
@@ -275,6 +277,7 @@ unsafe fn receive(
     };
     // SAFETY: none is null, as was seen above, and each may be written.
     unsafe { out.write(&operation.out) };
+    let code = errors::result(result);
     cancel.restore();
-    errors::result(result)
+    code
 }

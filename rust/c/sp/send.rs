@@ -351,6 +351,7 @@ fn drive(cancel: Cancel, begun: Result<Send<'_>, Error>) -> c_int {
         },
         Err(error) => Err(error),
     };
+    let code = errors::result(result);
     cancel.restore();
-    errors::result(result)
+    code
 }

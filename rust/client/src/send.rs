@@ -355,7 +355,10 @@ impl<'a> Send<'a> {
                 let groups = self.groups.len() / 32;
                 if groups > limits::MAX_DELIVERED_GROUPS && !tx.warned_groups {
                     tx.warned_groups = true;
-                    tracing::warn!(groups, "a 5.0.1 daemon delivers this message to nobody");
+                    tracing::warn!(
+                        groups,
+                        "a 5.0.1 daemon delivers a message to more than 43 groups to nobody"
+                    );
                 }
             }
             What::Join => {

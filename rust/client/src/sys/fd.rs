@@ -173,6 +173,22 @@ pub(crate) fn write_now(fd: RawFd, bytes: &[u8]) -> io::Result<usize> {
     usize::try_from(put).map_err(|_| io::Error::last_os_error())
 }
 
+/// Whether `fd` is an open socket.
+pub(crate) fn is_socket(fd: RawFd) -> bool {
+    // SAFETY: `stat` is plain data for which all zeroes is a valid value.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `stat` is a live, writable structure of the type that fstat fills.
+    let result = unsafe { libc::fstat(fd, &raw mut stat) };
+    result == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFSOCK
+}
+
+/// Writes to a file, a terminal or a pipe, as far as one call does it. There is nobody to tell a
+/// failure to.
+pub(crate) fn write_file(fd: RawFd, bytes: &[u8]) {
+    // SAFETY: `bytes` is readable for its length.
+    unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+}
+
 /// Writes what fits of `parts` (at most `IOV_MAX` of them) without waiting and without SIGPIPE.
 pub(crate) fn send_parts(fd: RawFd, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
     // std guarantees that an `IoSlice` has the layout of an `iovec` on unix.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::Once;
 use std::thread::JoinHandle;
 
 /// Starts `body` on a thread of its own that has every signal blocked.
@@ -33,14 +32,11 @@ pub(crate) fn spawn_masked(
     spawned
 }
 
-/// Ignores SIGPIPE for the process, once, as the classic library does at its first connect. A
-/// program that sets it again afterwards keeps its choice.
-pub(crate) fn ignore_sigpipe_once() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: SIG_IGN is a valid disposition; no handler of ours is installed.
-        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-    });
+/// Ignores SIGPIPE for the process. To be called once, at the first connect, as the classic library
+/// does: a program that sets it again afterwards keeps its choice.
+pub(crate) fn ignore_sigpipe() {
+    // SAFETY: SIG_IGN is a valid disposition; no handler of ours is installed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
 /// Whether the program runs with more rights than its caller (set-uid and the like), so that its

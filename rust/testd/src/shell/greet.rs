@@ -48,6 +48,14 @@ impl Shell {
             && (desk.greeting.is_none() || !self.options.head_of_line)
     }
 
+    /// Whether somebody waits and may come in now.
+    pub(super) fn can_accept(&self) -> bool {
+        (0..self.desks.len()).any(|daemon| {
+            let desk = &self.desks[daemon];
+            (desk.has_callers(Kind::Tcp) || desk.has_callers(Kind::Unix)) && self.may_accept(daemon)
+        })
+    }
+
     fn welcome(&mut self, daemon: usize, stream: super::stream::Stream, peer: String) {
         stream.prepare();
         let deadline = self.io.now + CONNECT_TIMEOUT;

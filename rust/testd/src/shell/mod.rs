@@ -234,7 +234,8 @@ impl Shell {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.settlers.is_empty() {
+        // A caller may have come while another one was greeted, who is gone by now.
+        if !self.ready.is_empty() || !self.settlers.is_empty() || self.can_accept() {
             return Some(Duration::ZERO);
         }
         let retry = self.io.has_blocked().then_some(self.next_retry);

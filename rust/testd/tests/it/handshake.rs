@@ -208,3 +208,17 @@ fn connect_message_of_the_protocol_crate_is_what_these_tests_send() {
     };
     assert_eq!(request.encode(), connect_message(b"me"));
 }
+
+#[test]
+fn a_caller_that_hangs_up_at_once_keeps_nobody_waiting() {
+    let network = Network::builder().start().unwrap();
+    let daemon = network.daemon(0);
+    for round in 0..50 {
+        // Its end may be seen in the very turn in which the other caller has come.
+        drop(Socket::tcp(daemon.addr()).unwrap());
+        let start = Instant::now();
+        let mut client = Client::connect_unix(daemon, &format!("n{round}"));
+        assert!(start.elapsed() < Duration::from_secs(1), "round {round}");
+        client.kill();
+    }
+}

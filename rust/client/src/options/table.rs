@@ -1,0 +1,128 @@
+//! The table of options. A new option is one entry in [`options!`]: the field of
+//! [`Options`](super::Options), its default, its range and its documentation come from there.
+
+use super::value::{Bytes, Choice, Kind, Number};
+use super::{Failover, MailboxKind, Sigpipe};
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionRow {
+    /// As it is written.
+    pub name: &'static str,
+    /// What kind of value it has: `number`, `bytes`, `word`, `path`.
+    pub kind: &'static str,
+    /// Without a word from anybody.
+    pub default: &'static str,
+    /// What it does, in plain text.
+    pub doc: &'static str,
+    pub(super) takes: fn() -> String,
+    pub(super) set: fn(&mut Options, &str) -> bool,
+    pub(super) show: fn(&Options) -> String,
+}
+
+/// Makes the structure, its defaults and the table of one list of entries:
+/// `/// documentation`, `name: type = "default", kind of value;`
+macro_rules! options {
+    ($($(#[doc = $doc:literal])+ $name:ident: $value:ty = $default:literal, $kind:expr;)+) => {
+        /// What a session is told. Each field is an option of the same name.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Options {
+            $($(#[doc = $doc])+ pub $name: $value,)+
+        }
+
+        impl Options {
+            /// Reads the defaults out of the table.
+            pub(super) fn of_table() -> Option<Self> {
+                Some(Self { $($name: $kind.parse($default)?,)+ })
+            }
+        }
+
+        /// All options, in the order of the documentation.
+        pub const TABLE: &[OptionRow] = &[$(OptionRow {
+            name: stringify!($name),
+            kind: name_of(&$kind),
+            default: $default,
+            doc: concat!($($doc, "\n",)+),
+            takes: || $kind.takes(),
+            set: |options, text| match $kind.parse(text) {
+                Some(value) => {
+                    options.$name = value;
+                    true
+                }
+                None => false,
+            },
+            show: |options| $kind.show(&options.$name),
+        },)+];
+    };
+}
+
+const fn name_of<K: Kind>(_: &K) -> &'static str {
+    K::NAME
+}
+
+options! {
+    /// How many bytes a session keeps for the program before it stops reading from the daemon.
+    recv_max_bytes: usize = "256M", Bytes(65_536..=1 << 40);
+
+    /// How long `SP_disconnect` waits for the daemon to have read what was sent, in milliseconds.
+    /// 0 does not wait, as the classic library, and may lose what was sent last.
+    disconnect_ms: u32 = "1000", Number(0..=60_000);
+
+    /// Largest body plus 32 bytes per group that is sent. Above the default a real daemon aborts or
+    /// drops the sender; 144000 is the limit of the classic library.
+    max_message: usize = "143152", Bytes(1..=spread_proto::limits::CLASSIC_MAX_MESSAGE);
+
+    /// How long one address of a name is tried while there are others to try, in milliseconds.
+    attempt_timeout_ms: u32 = "5000", Number(1..=600_000);
+
+    /// What is done about a daemon that cannot be reached, or is lost. `off`: a connect tries only the
+    /// first address of the first entry. `connect`: it tries all addresses and entries. `auto`: the
+    /// same, and a lost connection is restored under the same mailbox number.
+    failover: Failover = "connect", Choice(&[
+        ("off", Failover::Off),
+        ("connect", Failover::Connect),
+        ("auto", Failover::Auto),
+    ]);
+
+    /// Whether the addresses of one name are tried in a random order, so that clients spread over
+    /// the daemons.
+    shuffle: bool = "on", Choice(&[("on", true), ("off", false)]);
+
+    /// For how long, in milliseconds, an address that has failed is tried after all others, in the
+    /// whole process.
+    avoid_ms: u32 = "10000", Number(0..=3_600_000);
+
+    /// With failover=auto: for how long, in milliseconds, a lost connection is tried to be restored
+    /// before the program is told.
+    reconnect_for_ms: u32 = "60000", Number(0..=86_400_000);
+
+    /// With failover=auto: the first pause, in milliseconds, after a vain try of everything; it
+    /// doubles each time.
+    reconnect_min_ms: u32 = "100", Number(1..=60_000);
+
+    /// With failover=auto: the longest pause between two tries, in milliseconds.
+    reconnect_max_ms: u32 = "10000", Number(1..=600_000);
+
+    /// With failover=auto: how long, in milliseconds, a send waits while the connection is being
+    /// restored; then `CONNECTION_CLOSED`.
+    send_wait_ms: u32 = "10000", Number(0..=3_600_000);
+
+    /// With failover=auto: how often, in milliseconds, a session that is not at a daemon of its first
+    /// entry tries to move back there; 0 never does.
+    failback_ms: u32 = "0", Number(0..=86_400_000);
+
+    /// What a mailbox number is: `socket`, the link's socket itself (unix links only; on TCP it is
+    /// taken for `stable`), `stable`, a descriptor of its own, or `auto`: socket on unix links,
+    /// stable on TCP.
+    mailbox: MailboxKind = "auto", Choice(&[
+        ("auto", MailboxKind::Auto),
+        ("socket", MailboxKind::Socket),
+        ("stable", MailboxKind::Stable),
+    ]);
+
+    /// Whether the first connect has SIGPIPE ignored in the whole process, as the classic library
+    /// does: `ignore` or `leave`. Counts where it can be known before the first connect: in the
+    /// environment and the file, and with `SPX_connect`.
+    sigpipe: Sigpipe = "ignore", Choice(&[("ignore", Sigpipe::Ignore), ("leave", Sigpipe::Leave)]);
+}
