@@ -16,7 +16,7 @@ use crate::held::{self, Turn};
 use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
 use crate::sys::blocking::BlockingCall;
-use crate::sys::fd;
+use crate::sys::{clock, fd};
 
 /// Most pieces of one system call.
 const MAX_PARTS: usize = 1024;
@@ -225,7 +225,7 @@ impl<'a> Send<'a> {
         } else {
             Self::take_turn(&session, self.key)
         };
-        let result = match ready.and_then(|()| self.advance(&session)) {
+        let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
                 self.remember(&mut tx);
                 Ok(self.body_len)
@@ -289,19 +289,21 @@ impl<'a> Send<'a> {
     }
 
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
-    fn advance(&mut self, session: &Session) -> Result<bool, Error> {
+    fn advance(&mut self, session: &Session, tx: &mut Tx) -> Result<bool, Error> {
         if session.ended.load(Ordering::Acquire) && self.sent == 0 {
             session.fail();
             return Err(Error::ConnectionClosed);
         }
-        // On a link of its own the kernel does not tell that the program has closed the mailbox.
-        if self.sent == 0
-            && matches!(session.kind, Kind::Stable)
-            && self.what != What::Kill
-            && !session.mailbox.is_ours()
-        {
-            session.fail();
-            return Err(Error::ConnectionClosed);
+        // On a link of its own the kernel does not tell that the program has closed the mailbox. The
+        // reader learns of it, but not at once; so it is looked at, once within a tick of the clock,
+        // as a system call for each message of many would cost too much.
+        if self.sent == 0 && session.kind == Kind::Stable && self.what != What::Kill {
+            let now = clock::coarse();
+            if tx.seen_ours != now && !session.mailbox.is_ours() {
+                session.fail();
+                return Err(Error::ConnectionClosed);
+            }
+            tx.seen_ours = now;
         }
         if self.waited && session.is_gone_here() {
             return Err(Error::ConnectionClosed);
@@ -334,13 +336,11 @@ impl<'a> Send<'a> {
         };
         let fixed = [IoSlice::new(&self.head), IoSlice::new(groups)];
         let all = fixed.iter().chain(self.body);
-        let mut parts = [IoSlice::new(&[]); INLINE_PARTS];
         let count = fixed.len() + self.body.len();
-        if count <= INLINE_PARTS {
-            for (slot, part) in parts.iter_mut().zip(all) {
-                *slot = *part;
-            }
-            send_from(link, &mut parts[..count], self.sent)
+        if count <= FEW_PARTS {
+            send_listed::<FEW_PARTS>(link, all, count, self.sent)
+        } else if count <= ALL_PARTS {
+            send_listed::<ALL_PARTS>(link, all, count, self.sent)
         } else {
             let mut parts: Vec<IoSlice<'_>> = all.copied().collect();
             send_from(link, &mut parts, self.sent)
@@ -372,8 +372,26 @@ impl<'a> Send<'a> {
     }
 }
 
-/// Pieces that are listed on the stack.
-const INLINE_PARTS: usize = 16;
+/// Pieces of the usual message: header, groups, a body in a few.
+const FEW_PARTS: usize = 8;
+
+/// Pieces of a message with as many elements as a classic scatter can hold. More, which programs make
+/// with structures of their own, are listed on the heap.
+const ALL_PARTS: usize = 102;
+
+/// Lists the parts on the stack and sends them.
+fn send_listed<'a, const N: usize>(
+    link: i32,
+    all: impl Iterator<Item = &'a IoSlice<'a>>,
+    count: usize,
+    sent: usize,
+) -> Result<usize, i32> {
+    let mut parts = [IoSlice::new(&[]); N];
+    for (slot, part) in parts.iter_mut().zip(all) {
+        *slot = *part;
+    }
+    send_from(link, &mut parts[..count.min(N)], sent)
+}
 
 fn send_from(link: i32, parts: &mut [IoSlice<'_>], sent: usize) -> Result<usize, i32> {
     let mut rest = parts;
