@@ -26,10 +26,10 @@ impl SessionHandle {
         matches!(session.kind, Kind::Stable).then_some(Self(session))
     }
 
-    /// The session's name at its daemon.
+    /// The session's name at its daemon, as it is now.
     #[must_use]
     pub fn private_group(&self) -> Name {
-        self.0.link.private_group
+        self.0.private_group()
     }
 
     /// Whether [`disconnect`](Self::disconnect) has been called.

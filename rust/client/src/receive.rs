@@ -17,9 +17,12 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use spread_proto::{ByteOrder, Direction, FrameLayout, HEADER_LEN, Header, MARKERS, Name, service};
+use spread_proto::{
+    ByteOrder, Direction, FrameLayout, GroupId, HEADER_LEN, Header, MARKERS, Name, service,
+};
 
 use crate::claim::Taken;
+use crate::epoch::NextEpoch;
 use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::inbox::Inbox;
@@ -311,7 +314,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                     return Advance::Done(Err(error));
                 }
                 // What is here may be from an earlier call, before the program closed the number.
-                if (rx.refused || !is_whole && !rx.ended)
+                if (rx.refused || !is_whole && !rx.is_over())
                     && self.pending == Pending::Start
                     && !session.mailbox.is_ours()
                 {
@@ -321,10 +324,13 @@ impl<'r, 'm> Receive<'r, 'm> {
                 if is_whole {
                     return Advance::Done(self.deliver(session, rx, &header, &layout));
                 }
-                if rx.ended {
-                    return Advance::Done(self.lost(session, rx));
+                if rx.is_over() {
+                    match self.after_the_end(session, rx) {
+                        Some(done) => return done,
+                        None => continue,
+                    }
                 }
-                if !tried && !self.whole && self.begin_direct(rx, &header, &layout) {
+                if !tried && !self.whole && self.begin_direct(session, rx, &header, &layout) {
                     tried = true;
                     continue;
                 }
@@ -338,8 +344,11 @@ impl<'r, 'm> Receive<'r, 'm> {
                     Fill::Wait => return Advance::Wait,
                 }
             } else {
-                if rx.ended {
-                    return Advance::Done(self.lost(session, rx));
+                if rx.is_over() {
+                    match self.after_the_end(session, rx) {
+                        Some(done) => return done,
+                        None => continue,
+                    }
                 }
                 if !tried && self.guess_direct(session, rx) {
                     tried = true;
@@ -351,6 +360,21 @@ impl<'r, 'm> Receive<'r, 'm> {
                     Fill::Wait => return Advance::Wait,
                 }
             }
+        }
+    }
+
+    /// The stream that the inbox is of has ended, and has no whole message left. `None`: the next link's
+    /// stream goes on. Else what [`advance`](Self::advance) answers.
+    fn after_the_end(&mut self, session: &Session, rx: &mut Rx) -> Option<Advance> {
+        match rx.next_epoch() {
+            NextEpoch::Here => None,
+            NextEpoch::NotYet => {
+                // A token in the mailbox, or its end, tells that the link is back, or never will be.
+                self.pending = Pending::Readable;
+                self.call = BlockingCall::poll(session.mailbox(), libc::POLLIN, -1);
+                Some(Advance::Wait)
+            }
+            NextEpoch::None => Some(Advance::Done(self.lost(session, rx))),
         }
     }
 
@@ -499,6 +523,9 @@ impl<'r, 'm> Receive<'r, 'm> {
         let cut = i64::from(header.num_groups) > self.room.for_groups();
         let index = (service::is_regular_membership(header.kind) && !cut).then_some(named);
         let fits = i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
+        if session.auto.is_some() && service::is_membership(header.kind) {
+            note_view(rx, header, named.is_some(), 0);
+        }
         self.take_body(rx, header, layout.body);
         let count = if cut {
             -header.num_groups
@@ -522,7 +549,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         layout: &FrameLayout,
     ) -> Option<i16> {
         let is_membership = service::is_regular_membership(header.kind);
-        let own = session.link.private_group;
+        let own = own_name(session, rx);
         let room = usize::try_from(self.room.for_groups()).unwrap_or(0);
         let mut found = None;
         for number in 0..layout.num_groups() {
@@ -556,8 +583,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     }
 
     /// Place of the own private group among the groups just read into the caller's room.
-    fn own_index_in_room(&self, session: &Session, count: usize) -> Option<i16> {
-        let own = session.link.private_group;
+    fn own_index_in_room(&self, own: Name, count: usize) -> Option<i16> {
         (0..count)
             .position(|row| Name::from_raw(self.room.groups.read_back(row * 32)) == own)
             .and_then(|at| i16::try_from(at).ok())
@@ -653,6 +679,22 @@ impl<'r, 'm> Receive<'r, 'm> {
             at += piece.len();
         });
     }
+}
+
+/// The session's name on the link that the message at the head came over.
+pub(crate) fn own_name(session: &Session, rx: &Rx) -> Name {
+    rx.own.unwrap_or(session.link.private_group)
+}
+
+/// Remembers which view the program sees; the body is at `body` in the inbox.
+pub(crate) fn note_view(rx: &mut Rx, header: &Header, with_us: bool, body: usize) {
+    let mut id = [0; 12];
+    rx.inbox.peek(body, &mut id);
+    let mut words = [0; 3];
+    for (word, raw) in words.iter_mut().zip(id.as_chunks::<4>().0) {
+        *word = header.order.get_i32(*raw);
+    }
+    rx.note_view(header, with_us, GroupId(words));
 }
 
 /// Whether the classic library takes a type for data: its `mess_type` and byte order count.

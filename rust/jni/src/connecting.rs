@@ -2,11 +2,13 @@
 //! so nothing of Java is called from here.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jni::sys::jlong;
 use spread_client::{
-    Conf, Connect, ConnectArguments, ConnectProgress, Error, SessionHandle, TimeLimit, reason,
+    Conf, Connect, ConnectArguments, ConnectProgress, Error, MethodRunner, SessionHandle,
+    TimeLimit, reason,
 };
 
 use crate::{status, table};
@@ -53,6 +55,8 @@ pub(crate) fn begin(request: &Request<'_>) -> jlong {
         } else {
             TimeLimit::After(Duration::from_millis(request.timeout_ms.into()))
         },
+        // Methods are Java code, which no thread of the library can run.
+        again: request.method.map(|_| MethodRunner(Arc::new(|_| false))),
         conf: &conf,
     });
     match begun {

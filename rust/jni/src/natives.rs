@@ -113,7 +113,7 @@ fn private_group<'l>(
     name: JByteArray<'l>,
 ) -> Result<jint> {
     match table::get(session) {
-        Some(session) => fill(env, &name, session.private_group().as_bytes()),
+        Some(session) => fill(env, &name, session.receiving_as().as_bytes()),
         None => Ok(status::NO_SESSION),
     }
 }

@@ -224,18 +224,47 @@ pub(crate) fn is_content(rx: &Rx) -> bool {
 
 /// A receive has ended (also one that never came to wait).
 pub(crate) fn returned(session: &Session, rx: &mut Rx) {
+    let held = rx.held_bytes();
     let watch = &mut rx.watch;
     if std::mem::take(&mut watch.has_read) && matches!(session.kind, Kind::Stable) {
         watch.last_return = Some(Instant::now());
     }
     let mut look = std::mem::take(&mut watch.wants);
-    if watch.full && rx.inbox.len() <= session.options.recv_max_bytes / 2 {
+    if watch.full && held <= session.options.recv_max_bytes / 2 {
         watch.full = false;
         look = true;
     }
     // The tick has stopped for this link, so nobody else would notice if the program stays away.
     look |= std::mem::take(&mut watch.parked);
     if look && let Some(shared) = reader() {
+        shared.ask(Request::Look(session.key()));
+    }
+}
+
+/// The link is about to be replaced: its arrivals wake nobody any more.
+pub(crate) fn unwatch_link(session: &Session, rx: &mut Rx) {
+    if rx.watch.armed
+        && let Some(shared) = reader()
+    {
+        let _ = shared.epoll.remove(session.link_fd());
+    }
+    rx.watch.armed = false;
+}
+
+/// A new link has taken the place of the old one.
+pub(crate) fn watch_link(session: &Session, rx: &mut Rx) {
+    let Some(shared) = reader() else { return };
+    rx.watch.streak = 0;
+    rx.watch.full = false;
+    rx.watch.armed = shared
+        .epoll
+        .add(session.link_fd(), link_key(session))
+        .is_ok();
+}
+
+/// Has the thread see whether the link has something.
+pub(crate) fn look(session: &Session) {
+    if let Some(shared) = reader() {
         shared.ask(Request::Look(session.key()));
     }
 }

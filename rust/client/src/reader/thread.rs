@@ -389,9 +389,9 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
     let mut turn = TURN_BYTES;
     let mut arrived = false;
     let more = loop {
-        let room = most.saturating_sub(rx.inbox.len()).min(turn);
+        let room = most.saturating_sub(rx.held_bytes()).min(turn);
         if room == 0 {
-            rx.watch.full = rx.inbox.len() >= most;
+            rx.watch.full = rx.held_bytes() >= most;
             break !rx.watch.full;
         }
         let limit = match session.kind {
@@ -403,7 +403,7 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
             break false;
         }
         match rx
-            .inbox
+            .newest()
             .fill(limit, |slab| fd::read_into(link, slab, limit))
         {
             Ok(0) => {

@@ -41,6 +41,7 @@ final class Native {
     static final int TIMED_OUT = 2;
     static final int WOKEN = 3;
     static final int ENDED = 4;
+    static final int RENAMED = 5;
 
     private Native() {}
 
@@ -68,7 +69,7 @@ final class Native {
     /** Why the last connect of this thread has failed, in UTF-8; answers its length. */
     static native int complaint(byte[] text);
 
-    /** The session's private group; answers the length of the name. */
+    /** The private group under which the next messages were received; answers its length. */
     static native int privateGroup(long session, byte[] name);
 
     /**

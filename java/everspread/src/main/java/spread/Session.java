@@ -48,7 +48,8 @@ final class Session {
     }
 
     private final long handle;
-    private final SpreadGroup privateGroup;
+    private final SpreadConnection connection;
+    private volatile SpreadGroup privateGroup;
     private final FrameReader reader;
 
     private final ReentrantLock receiving = new ReentrantLock();
@@ -69,11 +70,18 @@ final class Session {
 
     Session(SpreadConnection connection, long handle) {
         this.handle = handle;
+        this.connection = connection;
+        reader = new FrameReader(connection);
+        rename();
+    }
+
+    /** Finds out under which name messages are received from now on. */
+    private void rename() {
         byte[] name = new byte[Names.FIELD];
         int length = Math.max(0, Native.privateGroup(handle, name));
         String text = new String(name, 0, length, StandardCharsets.ISO_8859_1);
         privateGroup = new SpreadGroup(connection, text);
-        reader = new FrameReader(connection, text);
+        reader.rename(text);
     }
 
     SpreadGroup privateGroup() {
@@ -163,6 +171,9 @@ final class Session {
                 in.limit(0);
                 // The message is there. Woken meanwhile, this buffer is given up again.
                 fetch(timeoutMs);
+                return;
+            case Native.RENAMED:
+                rename();
                 return;
             case Native.TIMED_OUT:
             case Native.WOKEN:
