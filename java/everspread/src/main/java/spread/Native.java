@@ -96,6 +96,15 @@ final class Native {
 
     static native int leave(long session, byte[] group);
 
+    /** Waits for the next event; answers the length of its line, 0 for none, or {@link #NO_SESSION}. */
+    static native int event(long session, byte[] text, int timeoutMs);
+
+    /** Where the daemon is; answers the length. */
+    static native int daemon(long session, byte[] text);
+
+    /** Bytes that have been received and not taken. */
+    static native long waitingBytes(long session);
+
     /** Has the present or the next receive answer {@link #WOKEN}. */
     static native void wake(long session);
 
