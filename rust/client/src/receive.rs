@@ -418,7 +418,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         let index = (service::is_regular_membership(header.kind) && !cut).then_some(named);
         let fits = i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
         if session.auto.is_some() && service::is_membership(header.kind) {
-            note_view(session, rx, header, named.is_some());
+            note_view(session, rx, header, named.is_some(), 0);
         }
         self.take_body(rx, header, layout.body);
         let count = if cut {
@@ -576,14 +576,20 @@ impl<'r, 'm> Receive<'r, 'm> {
 }
 
 /// The session's name on the link that the message at the head came over.
-fn own_name(session: &Session, rx: &Rx) -> Name {
+pub(crate) fn own_name(session: &Session, rx: &Rx) -> Name {
     rx.own.unwrap_or(session.link.private_group)
 }
 
-/// Remembers which view the program sees; the body is at the head of the inbox.
-fn note_view(session: &Session, rx: &mut Rx, header: &Header, with_us: bool) {
+/// Remembers which view the program sees; the body is at `body` in the inbox.
+pub(crate) fn note_view(
+    session: &Session,
+    rx: &mut Rx,
+    header: &Header,
+    with_us: bool,
+    body: usize,
+) {
     let mut id = [0; 12];
-    rx.inbox.peek(0, &mut id);
+    rx.inbox.peek(body, &mut id);
     let mut words = [0; 3];
     for (word, raw) in words.iter_mut().zip(id.as_chunks::<4>().0) {
         *word = header.order.get_i32(*raw);
