@@ -13,6 +13,7 @@
 mod direct;
 mod fill;
 pub(crate) mod quick;
+mod whole;
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
@@ -32,7 +33,6 @@ use crate::room::{Outputs, Progress, Room, terminate};
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
-use crate::sys::out::OutSlice;
 use crate::table;
 
 use self::direct::{Direct, Stand};
@@ -59,10 +59,6 @@ pub struct Receive<'r, 'm> {
     /// What to tell the caller, once the machine is done.
     pub out: Outputs,
 }
-
-/// Most bytes behind a header that are collected for [`Receive::until_whole`]: far more than any
-/// daemon sends.
-const MAX_WHOLE: usize = 4 << 20;
 
 /// What the blocking call was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,49 +117,6 @@ impl<'r, 'm> Receive<'r, 'm> {
             whole: false,
             out: Outputs::default(),
         })
-    }
-
-    /// A receive that takes nothing: it ends when a message is whole in the inbox, with its sizes as
-    /// a message without any room has them. One that is larger than any daemon's is a broken frame.
-    pub(crate) fn until_whole(session: Arc<Session>) -> Result<Self, Error> {
-        let room = Room {
-            groups: OutSlice::EMPTY,
-            max_groups: 0,
-            body: &mut [],
-            // Refuses also an empty body.
-            max_body: -1,
-        };
-        let mut receive = Self::on(session, room, false)?;
-        receive.whole = true;
-        Ok(receive)
-    }
-
-    /// Goes on as far as it can, and gives up where it would have to wait (`None`).
-    pub(crate) fn try_now(&mut self) -> Option<Result<usize, Error>> {
-        loop {
-            match self.step() {
-                Progress::Done(result) => return Some(result),
-                Progress::Blocked if self.call.run_now() => {}
-                Progress::Blocked => {
-                    self.give_up();
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// Leaves the turn. What has come of a message stays in the inbox.
-    fn give_up(&mut self) {
-        let registered = held::leave(self.key, Turn::Receive);
-        if let Some(session) = registered.or_else(|| self.session.take()) {
-            let mut rx = session.rx();
-            rx.owner = None;
-            session.settle_token(&mut rx);
-            reader::returned(&session, &mut rx);
-            if rx.queued > 0 {
-                session.rx_free.notify_one();
-            }
-        }
     }
 
     /// Goes on as far as it can without waiting.
@@ -294,7 +247,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                     return Advance::Done(Err(Error::IllegalMessage));
                 };
                 let is_whole = rx.inbox.len() - HEADER_LEN >= layout.total();
-                if self.whole && !is_whole && layout.total() > MAX_WHOLE {
+                if self.whole && !is_whole && layout.total() > whole::MAX_WHOLE {
                     session.fail();
                     session.shut_down();
                     return Advance::Done(Err(Error::IllegalMessage));

@@ -507,6 +507,11 @@ impl<'a> Send<'a> {
         auto: &Auto,
         tx: &mut Tx,
     ) -> Result<bool, Error> {
+        if self.what == What::Control {
+            // It is about a view that ends with the link: whoever is restored starts over.
+            self.outage.noted = true;
+            return Ok(true);
+        }
         if self.what != What::Message {
             tx.note_in_outage(self.own_group, self.what == What::Join);
             self.outage.noted = true;

@@ -164,10 +164,14 @@ impl BlockingCall {
                 self.result = isize::from(ready != 0);
                 return ready != 0;
             }
-            Request::Poll { fds, .. } => {
-                let ready = super::fd::ready_now(fds[0].fd, fds[0].events);
-                self.result = isize::from(ready != 0);
-                return ready != 0;
+            Request::Poll { fds, count, .. } => {
+                let one = fds.iter_mut().take(*count);
+                let ready = one.filter_map(|one| {
+                    one.revents = super::fd::ready_now(one.fd, one.events);
+                    (one.revents != 0).then_some(())
+                });
+                self.result = isize::try_from(ready.count()).unwrap_or(0);
+                return self.result > 0;
             }
         }
         true
