@@ -85,7 +85,7 @@ test: test-rust test-java test-sanitized test-valgrind
 
 test-rust:
 	scripts/need cargo cc c++ nm readelf
-	scripts/need --optional valgrind strace pkg-config cmake mandoc man dpkg-buildpackage dh lintian
+	scripts/need --optional valgrind strace abidiff pkg-config cmake mandoc man dpkg-buildpackage dh lintian
 	$(CARGO) test --workspace --no-fail-fast
 
 test-java: natives
