@@ -1,6 +1,7 @@
 # The front door for C programmers; cargo does the work.
 #
-#   make          the library and its headers, in build/lib and build/include
+#   make          the library, its headers and the command, in build/lib, build/include and build/bin
+#   make install  puts them where PREFIX says (packaging/install.mk tells the other places); make uninstall
 #   make demo     C programs on an embedded network of three daemons (SPREAD=4803@host: on that daemon)
 #   make test     all tests, then the C programs again under sanitizers and valgrind
 #   make check    format and lints
@@ -16,10 +17,13 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILD = build
 
-# As in the library's own soname. The other two are what programs ask for that were linked with the classic core libraries.
+# As in the library's own soname.
 SONAME = libspread.so.3
-LINKS = libspread.so libspread-core.so libspread-core.so.3 libtspread-core.so libtspread-core.so.3
-ARCHIVE_LINKS = libspread-core.a libtspread-core.a
+# What programs ask for that were linked with the classic core libraries. They are libraries of their own, empty, that
+# need the one library: ldconfig goes by sonames, so mere links would not be found outside of the loader's own folders.
+CORE = spread-core tspread-core
+# For finding the one library beside the empty ones, where a program's own search path does not reach.
+CORE_LDFLAGS = -Wl,-rpath,'$$ORIGIN'
 # The simulated network for test programs.
 TESTD_SONAME = libspread_testd.so.0
 
@@ -27,20 +31,29 @@ TESTD_SONAME = libspread_testd.so.0
 C_TESTS = $(basename $(notdir $(shell grep -l 'Variant::from_env' tests/*.rs)) \
 	$(notdir $(patsubst %/main.rs,%,$(shell grep -l 'Variant::from_env' tests/*/main.rs 2>/dev/null))))
 
+include packaging/install.mk
+
 .PHONY: all demo test test-rust test-sanitized test-valgrind check headers clean
 
 all:
 	scripts/need cargo cc
 	$(CARGO) build --release
-	mkdir -p $(BUILD)/lib $(BUILD)/include
-	rm -f $(BUILD)/lib/* $(BUILD)/include/*
+	mkdir -p $(BUILD)/lib $(BUILD)/include $(BUILD)/bin
+	rm -f $(BUILD)/complete $(BUILD)/lib/* $(BUILD)/include/* $(BUILD)/bin/*
 	cp $(TARGET)/release/libspread.so $(BUILD)/lib/$(SONAME)
 	cp $(TARGET)/release/libspread.a $(BUILD)/lib/
 	cp $(TARGET)/release/libspread_testd.so $(BUILD)/lib/$(TESTD_SONAME)
 	ln -s $(TESTD_SONAME) $(BUILD)/lib/libspread_testd.so
 	cp include/*.h $(BUILD)/include/
-	for link in $(LINKS); do ln -s $(SONAME) $(BUILD)/lib/$$link; done
-	for link in $(ARCHIVE_LINKS); do ln -s libspread.a $(BUILD)/lib/$$link; done
+	cp $(TARGET)/release/everspread $(BUILD)/bin/
+	ln -s $(SONAME) $(BUILD)/lib/libspread.so
+	for core in $(CORE); do \
+		$(CC) -shared $(LDFLAGS) $(CORE_LDFLAGS) -Wl,-soname,lib$$core.so.3 -Wl,--no-as-needed -x c /dev/null -x none \
+			$(BUILD)/lib/$(SONAME) -o $(BUILD)/lib/lib$$core.so.3 || exit 1; \
+		ln -s $(SONAME) $(BUILD)/lib/lib$$core.so; \
+		ln -s libspread.a $(BUILD)/lib/lib$$core.a; \
+	done
+	touch $(BUILD)/complete
 
 demo: all
 	mkdir -p $(BUILD)/demo
@@ -54,13 +67,14 @@ test: test-rust test-sanitized test-valgrind
 
 test-rust:
 	scripts/need cargo cc c++ nm readelf
-	scripts/need --optional valgrind strace
+	scripts/need --optional valgrind strace pkg-config cmake
 	$(CARGO) test --workspace --no-fail-fast
 
 test-sanitized: test-rust
 	@if echo 'int main(void) { return 0; }' | $(CC) -fsanitize=address,undefined -x c - -o /dev/null; then \
 		echo "C programs under ASan and UBSan: $(C_TESTS)"; \
-		SANITIZE=address,undefined $(CARGO) test $(addprefix --test ,$(C_TESTS)); \
+		SANITIZE=address,undefined $(CARGO) test $(addprefix --test ,$(C_TESTS)) && \
+		SANITIZE=address,undefined $(CARGO) test -p spread-testd-ffi a_c_program; \
 	else \
 		echo "skipped: the C programs under sanitizers, as $(CC) has none here"; \
 	fi
@@ -68,7 +82,8 @@ test-sanitized: test-rust
 test-valgrind: test-rust
 	@if valgrind --version; then \
 		echo "C programs under valgrind: $(C_TESTS)"; \
-		VALGRIND=1 $(CARGO) test $(addprefix --test ,$(C_TESTS)); \
+		VALGRIND=1 $(CARGO) test $(addprefix --test ,$(C_TESTS)) && \
+		VALGRIND=1 $(CARGO) test -p spread-testd-ffi a_c_program; \
 	else \
 		echo "skipped: the C programs under valgrind, which is not installed"; \
 	fi

@@ -208,12 +208,14 @@ static void receive_from_the_next_file(const char *name, bool refused_before)
     check_case("%s: a receive from a number that is a socket of the program's own by now%s", name,
                refused_before ? ", in the middle of a message" : "");
     daemon = fake_session(&fake, name, &mbox);
-    fake_send(daemon, &hello);
     if (refused_before) {
+        /* Not all of it: a message that is complete may be with the library before the number is closed, and is then delivered. */
+        fake_send_part(daemon, &hello, 0, HEADER_SIZE + 3);
         receive(mbox, &got, 0, 0, 0);
         CHECK_EQ(got.result, GROUPS_TOO_SHORT);
         got_free(&got);
     } else {
+        fake_send(daemon, &hello);
         EXPECT_DATA(mbox, FIFO_MESS, "#peer#fake", "room", 0, "hello", 5);
     }
     SYS(close(mbox));

@@ -302,6 +302,15 @@ fn every_program_is_in_the_table() {
 }
 
 #[test]
+fn no_stall_through_a_daemon() {
+    Program {
+        test: "no_stall_through_a_daemon",
+        ..Program::new("no_stall", Wants::Daemon)
+    }
+    .run();
+}
+
+#[test]
 #[ignore = "takes minutes"]
 fn a_thousand_helpers_under_load() {
     Program {

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int};
 
 use spread_client::{
-    Conf, Connect, ConnectArguments, ConnectProgress, Connected, DaemonName, Error, TimeLimit,
+    Conf, Connect, ConnectArguments, ConnectProgress, Connected, Error, SpreadName, TimeLimit,
 };
 
 use crate::cancel::Cancel;
@@ -143,7 +143,7 @@ pub(crate) unsafe fn connect(call: Call<'_>) -> c_int {
         let private_name = unsafe { ptr::opt_cstr(private_name, MAX_PRIVATE_NAME) }.unwrap_or(&[]);
         let limit = TimeLimit::from_parts(time_out.sec, time_out.usec)?;
         first_use(conf);
-        DaemonName::parse_list(spread_name)?;
+        SpreadName::parse(spread_name)?;
         if mbox.is_null() {
             return Err(Error::IllegalSession);
         }

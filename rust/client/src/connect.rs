@@ -4,38 +4,28 @@
 //! authentication callbacks are the program's code, which may leave with `longjmp` or
 //! `pthread_exit`, and a thread may be cancelled while it waits for a daemon.
 
-use std::fmt::{self, Write as _};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-use socket2::Socket;
-use spread_proto::{
-    Accepted, ClientHandshake, ConnectRequest, HandshakeFailure, HandshakeStep, Name, reject,
-};
+use spread_proto::{ConnectRequest, Name};
 
 use crate::claim::Claim;
-use crate::daemon_name::DaemonName;
-use crate::endpoint::{Endpoint, Lookup, address_of, open, start_lookup};
+use crate::daemon_name::SpreadName;
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::options::{Conf, MailboxKind, Options, Sigpipe};
 use crate::reason;
-use crate::session::{Kind, Link, Session, Transport};
+use crate::search::{Accepting, Search, SearchProgress, Wanted};
+use crate::session::{Kind, Link, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd::{self, SharedFd};
-use crate::sys::resolve::{self, ResolveError};
 use crate::sys::signals;
-use crate::{close, fork, held, reader, table};
+use crate::{close, fork, held, reader, redirect, table};
 
 /// Private descriptors go to numbers from here on: small ones are for mailboxes, which programs put
 /// into an `fd_set`.
 pub(crate) const PRIVATE_FLOOR: RawFd = 1024;
-
-/// Bytes of reasons that are kept for `SPX_last_error`; a list of daemons may be long.
-const MAX_REASONS: usize = 1000;
-
-/// Pause before a unix socket with a full backlog is tried again.
-const BACKLOG_PAUSE_MS: i32 = 10;
 
 /// How long a connect may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,37 +104,11 @@ pub struct Connect {
     pub call: BlockingCall,
 }
 
-#[derive(Debug)]
-enum Stage {
-    Resolving(Lookup),
-    /// The resolver could not be asked.
-    Unresolved,
-    Next,
-    Opening(Socket),
-    Shaking(Socket, Box<ClientHandshake>),
-    Finished(Result<Connected, Error>),
-}
-
 /// The state of a connect.
 #[derive(Debug)]
 pub(crate) struct Connecting {
-    request: ConnectRequest,
-    methods: Vec<Vec<u8>>,
+    search: Search,
     options: Options,
-    deadline: Option<Instant>,
-    attempt_deadline: Option<Instant>,
-    /// Names not looked at yet, in order of priority.
-    names: std::vec::IntoIter<DaemonName>,
-    /// Addresses of the present name that are still to be tried.
-    endpoints: std::vec::IntoIter<Endpoint>,
-    current: Option<Endpoint>,
-    /// The name whose addresses are or were looked up last.
-    looked_up: String,
-    stage: Stage,
-    /// The most telling failure so far.
-    failure: Option<Error>,
-    /// What became of each candidate, for `SPX_last_error`.
-    tried: String,
 }
 
 /// What the first call that has to do with connecting does to the process: SIGPIPE is ignored,
@@ -165,21 +129,20 @@ impl Connect {
     /// # Errors
     /// [`Error::IllegalSpread`] for a name that cannot be parsed, or options in it that cannot be.
     pub fn begin(arguments: &ConnectArguments<'_>) -> Result<Self, Error> {
-        let options = Options::resolve(arguments.conf, "").map_err(|error| {
+        let deadline = match arguments.limit {
+            TimeLimit::None => None,
+            // Beyond what the clock can tell there is no limit.
+            TimeLimit::After(limit) => Instant::now().checked_add(limit),
+        };
+        let name = redirect::from_environment(arguments.spread_name);
+        let name = SpreadName::parse(&name)?;
+        let options = Options::resolve(arguments.conf, &name.options).map_err(|error| {
             reason::because(error.to_string());
             Error::IllegalSpread
         })?;
-        let deadline = match arguments.limit {
-            TimeLimit::None => None,
-            TimeLimit::After(limit) => Some(
-                // Beyond what the clock can tell there is no limit.
-                Instant::now().checked_add(limit),
-            )
-            .flatten(),
-        };
-        let names = DaemonName::parse_list(arguments.spread_name)?;
         fork::register();
-        let state = Connecting {
+        let wanted = Wanted {
+            entries: name.entries,
             request: ConnectRequest {
                 version: ConnectRequest::VERSION,
                 membership: arguments.membership,
@@ -187,16 +150,10 @@ impl Connect {
                 private_name: arguments.private_name.to_vec(),
             },
             methods: arguments.methods.to_vec(),
+        };
+        let state = Connecting {
+            search: Search::by_program(wanted, &options, deadline),
             options,
-            deadline,
-            attempt_deadline: None,
-            names: names.into_iter(),
-            endpoints: Vec::new().into_iter(),
-            current: None,
-            looked_up: String::new(),
-            stage: Stage::Next,
-            failure: None,
-            tried: String::new(),
         };
         Ok(Self {
             at: held::put_connecting(Box::new(state)),
@@ -222,336 +179,56 @@ impl Connect {
     /// All methods have run; `ok`: each of them succeeded.
     pub fn methods_done(&mut self, ok: bool) {
         if let Some(mut state) = held::take_connecting(self.at) {
-            if let Stage::Shaking(socket, handshake) = &mut state.stage {
-                let _ = socket.set_nonblocking(true);
-                handshake.methods_done(ok);
-            }
+            state.search.methods_done(ok);
             held::return_connecting(self.at, state);
         }
     }
 }
 
-/// How telling a failure is, where several candidates have failed.
-fn rank(error: Error) -> u8 {
-    match error {
-        Error::IllegalSpread => 0,
-        Error::CouldNotConnect => 1,
-        Error::ConnectionClosed => 2,
-        _ => 3,
-    }
-}
-
-/// Whether another candidate may do better after this failure.
-fn is_retryable(error: Error) -> bool {
-    match error {
-        Error::IllegalSpread
-        | Error::CouldNotConnect
-        | Error::ConnectionClosed
-        | Error::Version => true,
-        Error::Refused(code) => code == reject::QUOTA || code == reject::VERSION,
-        _ => false,
-    }
-}
-
 impl Connecting {
     fn advance(&mut self, call: &mut BlockingCall) -> ConnectProgress {
-        loop {
-            let stage = std::mem::replace(&mut self.stage, Stage::Next);
-            let stage = match stage {
-                Stage::Resolving(lookup) => match self.resolving(lookup, call) {
-                    Ok(stage) => stage,
-                    Err(lookup) => {
-                        self.stage = Stage::Resolving(lookup);
-                        return ConnectProgress::Blocked;
-                    }
-                },
-                Stage::Unresolved => {
-                    self.failed_because(Error::CouldNotConnect, &"no thread for the resolver")
+        match self.search.advance(call) {
+            SearchProgress::Blocked => ConnectProgress::Blocked,
+            SearchProgress::RunMethods(fd) => ConnectProgress::RunMethods(fd),
+            SearchProgress::Done(Err(error)) => {
+                let tried = self.search.take_tried();
+                if !tried.is_empty() {
+                    reason::because(tried);
                 }
-                Stage::Next => self.next_candidate(),
-                Stage::Opening(socket) => match self.opening(socket, call) {
-                    Ok(stage) => stage,
-                    Err(socket) => {
-                        self.stage = Stage::Opening(socket);
-                        return ConnectProgress::Blocked;
-                    }
-                },
-                Stage::Shaking(socket, handshake) => match self.shaking(socket, handshake, call) {
-                    Ok(stage) => stage,
-                    Err((socket, handshake, progress)) => {
-                        self.stage = Stage::Shaking(socket, handshake);
-                        return progress;
-                    }
-                },
-                Stage::Finished(result) => {
-                    if result.is_err() && !self.tried.is_empty() {
-                        reason::because(std::mem::take(&mut self.tried));
-                    }
-                    return ConnectProgress::Done(result);
-                }
-            };
-            self.stage = stage;
-        }
-    }
-
-    /// Milliseconds that may be waited; `None`: none are left.
-    fn patience(&self) -> Option<i32> {
-        let until = match (self.deadline, self.attempt_deadline) {
-            (Some(a), Some(b)) => a.min(b),
-            (Some(a), None) | (None, Some(a)) => a,
-            (None, None) => return Some(-1),
-        };
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return None;
-        }
-        // Rounded up, so that the clock has run out when the wait has.
-        let ms = left.as_micros().div_ceil(1000);
-        Some(i32::try_from(ms).unwrap_or(i32::MAX))
-    }
-
-    /// This candidate has failed.
-    fn failed(&mut self, error: Error) -> Stage {
-        self.failed_because(error, &error)
-    }
-
-    /// The same, with a reason that tells more.
-    fn failed_because(&mut self, error: Error, reason: &dyn fmt::Display) -> Stage {
-        let place = match &self.current {
-            Some(endpoint) => endpoint.to_string(),
-            None => self.looked_up.clone(),
-        };
-        tracing::info!("{place}: {reason}");
-        if self.tried.len() < MAX_REASONS {
-            let comma = if self.tried.is_empty() { "" } else { "; " };
-            let _ = write!(self.tried, "{comma}{place}: {reason}");
-        }
-        if self
-            .failure
-            .is_none_or(|before| rank(error) >= rank(before))
-        {
-            self.failure = Some(error);
-        }
-        let out_of_time = self.deadline.is_some_and(|end| Instant::now() >= end);
-        if !is_retryable(error) {
-            Stage::Finished(Err(error))
-        } else if out_of_time {
-            Stage::Finished(Err(self.failure.unwrap_or(error)))
-        } else {
-            Stage::Next
-        }
-    }
-
-    fn resolving(&mut self, lookup: Lookup, call: &mut BlockingCall) -> Result<Stage, Lookup> {
-        match lookup.answer() {
-            Some(Ok(addresses)) => {
-                let endpoints: Vec<_> = addresses.into_iter().map(Endpoint::Tcp).collect();
-                self.endpoints = endpoints.into_iter();
-                Ok(Stage::Next)
+                ConnectProgress::Done(Err(error))
             }
-            Some(Err(ResolveError::Unknown)) => {
-                Ok(self.failed_because(Error::IllegalSpread, &"no such host"))
-            }
-            Some(Err(ResolveError::Failed(reason))) => {
-                Ok(self.failed_because(Error::CouldNotConnect, &reason))
-            }
-            None => match self.patience() {
-                Some(ms) => {
-                    *call = BlockingCall::poll(lookup.done().as_raw_fd(), libc::POLLIN, ms);
-                    Err(lookup)
-                }
-                None => Ok(self.failed_because(
-                    Error::ConnectionClosed,
-                    &"no answer from the resolver in time",
-                )),
-            },
-        }
-    }
-
-    fn next_candidate(&mut self) -> Stage {
-        let Some(endpoint) = self.endpoints.next() else {
-            let Some(name) = self.names.next() else {
-                let error = self.failure.unwrap_or(Error::CouldNotConnect);
-                return Stage::Finished(Err(error));
-            };
-            return self.look_up(name);
-        };
-        self.set_attempt_deadline();
-        self.current = Some(endpoint.clone());
-        match open(&endpoint) {
-            Ok(socket) => Stage::Opening(socket),
-            Err(error) => self.failed_because(Error::CouldNotConnect, &error),
-        }
-    }
-
-    /// Finds the addresses of the next name.
-    fn look_up(&mut self, name: DaemonName) -> Stage {
-        self.current = None;
-        self.looked_up = name.to_string();
-        let endpoint = match name {
-            DaemonName::Unix(port) => Endpoint::Unix(format!("/tmp/{port}").into()),
-            DaemonName::Tcp { port, host } => match resolve::literal(&host, port) {
-                Some(address) => Endpoint::Tcp(address),
-                None => {
-                    self.set_attempt_deadline();
-                    return start_lookup(host, port).map_or(Stage::Unresolved, Stage::Resolving);
-                }
-            },
-        };
-        self.endpoints = vec![endpoint].into_iter();
-        Stage::Next
-    }
-
-    /// A candidate with others behind it gets `attempt_timeout_ms`, and of a time limit no more
-    /// than an equal share.
-    fn set_attempt_deadline(&mut self) {
-        let others = self.endpoints.len() + self.names.len();
-        self.attempt_deadline = None;
-        if others == 0 {
-            return;
-        }
-        let now = Instant::now();
-        let mut most = Duration::from_millis(u64::from(self.options.attempt_timeout_ms));
-        if let Some(deadline) = self.deadline {
-            let left = deadline.saturating_duration_since(now);
-            let share = u32::try_from(others + 1).map_or(left, |parts| left / parts);
-            most = most.min(share);
-        }
-        self.attempt_deadline = now.checked_add(most);
-    }
-
-    /// Waits for the socket to be connected.
-    fn opening(&mut self, socket: Socket, call: &mut BlockingCall) -> Result<Stage, Socket> {
-        let Some(endpoint) = self.current.clone() else {
-            return Ok(self.failed(Error::Bug));
-        };
-        match socket.connect(&address_of(&endpoint)) {
-            Ok(()) => {}
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EISCONN) => {}
-                Some(code @ (libc::EINPROGRESS | libc::EALREADY | libc::EAGAIN | libc::EINTR)) => {
-                    let Some(mut ms) = self.patience() else {
-                        return Ok(
-                            self.failed_because(Error::ConnectionClosed, &"no connection in time")
-                        );
-                    };
-                    // A unix socket whose backlog is full cannot be waited for.
-                    let events = if code == libc::EAGAIN {
-                        ms = if ms < 0 {
-                            BACKLOG_PAUSE_MS
-                        } else {
-                            ms.min(BACKLOG_PAUSE_MS)
-                        };
-                        0
-                    } else {
-                        libc::POLLOUT
-                    };
-                    *call = if events == 0 {
-                        BlockingCall::pause(ms)
-                    } else {
-                        BlockingCall::poll(socket.as_raw_fd(), events, ms)
-                    };
-                    return Err(socket);
-                }
-                _ => return Ok(self.failed_because(Error::CouldNotConnect, &error)),
-            },
-        }
-        let handshake = ClientHandshake::new(self.request.clone(), &self.methods);
-        Ok(Stage::Shaking(socket, Box::new(handshake)))
-    }
-
-    fn shaking(
-        &mut self,
-        socket: Socket,
-        mut handshake: Box<ClientHandshake>,
-        call: &mut BlockingCall,
-    ) -> Result<Stage, (Socket, Box<ClientHandshake>, ConnectProgress)> {
-        let raw = socket.as_raw_fd();
-        loop {
-            match handshake.step() {
-                HandshakeStep::Write(bytes) => {
-                    // A daemon looks at each part once: it must go out in one piece. A fresh socket
-                    // has room for it.
-                    match fd::write_now(raw, &bytes) {
-                        Ok(count) if count == bytes.len() => handshake.wrote(),
-                        Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
-                        _ => handshake.eof(),
-                    }
-                }
-                // A method that took too long: its time counts, whatever has come meanwhile.
-                HandshakeStep::Read(_) if self.patience().is_none() => handshake.eof(),
-                HandshakeStep::Read(most) => {
-                    let mut buffer = [0; 128];
-                    let most = most.min(buffer.len());
-                    match fd::read_now(raw, &mut buffer[..most]) {
-                        Ok(0) => handshake.eof(),
-                        Ok(count) => handshake.input(&buffer[..count]),
-                        Err(error) => match error.raw_os_error() {
-                            Some(libc::EINTR) => {}
-                            Some(code) if fd::would_block(code) => {
-                                let Some(ms) = self.patience() else {
-                                    handshake.eof();
-                                    continue;
-                                };
-                                *call = BlockingCall::poll(raw, libc::POLLIN, ms);
-                                return Err((socket, handshake, ConnectProgress::Blocked));
-                            }
-                            _ => handshake.eof(),
-                        },
-                    }
-                }
-                HandshakeStep::RunMethods => {
-                    // Methods are written for a socket in blocking mode.
-                    let _ = socket.set_nonblocking(false);
-                    return Err((socket, handshake, ConnectProgress::RunMethods(raw)));
-                }
-                HandshakeStep::Done(accepted) => return Ok(self.accepted(socket, &accepted)),
-                HandshakeStep::Failed(failure) => {
-                    drop(socket);
-                    let error = match failure {
-                        HandshakeFailure::Closed if self.patience().is_none() => {
-                            let reason = "the daemon did not answer in time";
-                            return Ok(self.failed_because(Error::ConnectionClosed, &reason));
-                        }
-                        HandshakeFailure::Closed => {
-                            let reason = "the daemon closed the connection instead of answering";
-                            return Ok(self.failed_because(Error::ConnectionClosed, &reason));
-                        }
-                        HandshakeFailure::Code(code) => Error::Refused(code),
-                        HandshakeFailure::Auth => Error::Authentication,
-                        HandshakeFailure::Version => Error::Version,
-                    };
-                    return Ok(self.failed(error));
-                }
-            }
+            SearchProgress::Done(Ok(accepting)) => ConnectProgress::Done(self.open(*accepting)),
         }
     }
 
     /// Makes a session of an accepted connection.
-    fn accepted(&mut self, socket: Socket, accepted: &Accepted) -> Stage {
-        let (transport, daemon) = match &self.current {
-            Some(endpoint @ Endpoint::Tcp(_)) => (Transport::Tcp, endpoint.to_string()),
-            Some(endpoint @ Endpoint::Unix(_)) => (Transport::Unix, endpoint.to_string()),
-            None => (Transport::Unix, String::new()),
-        };
-        if socket.set_nonblocking(false).is_err() {
-            return self.failed(Error::CouldNotConnect);
-        }
+    fn open(&self, accepting: Accepting) -> Result<Connected, Error> {
+        let Accepting {
+            socket,
+            accepted,
+            candidate,
+        } = accepting;
         let stable = match self.options.mailbox {
             MailboxKind::Stable => true,
-            MailboxKind::Auto | MailboxKind::Socket => transport == Transport::Tcp,
+            MailboxKind::Auto | MailboxKind::Socket => {
+                matches!(candidate.endpoint, Endpoint::Tcp(_))
+            }
         };
-        let Ok((link, mailbox, kind)) = make_mailbox(socket.into(), stable) else {
-            return self.failed(Error::CouldNotConnect);
-        };
+        let (link, mailbox, kind) =
+            make_mailbox(socket.into(), stable).map_err(|_| Error::CouldNotConnect)?;
         let link = Link {
             fd: link,
             // Cut at a NUL, as a string is.
             private_group: Name::new(accepted.private_group.as_bytes()),
-            daemon,
+            daemon: candidate.endpoint.to_string(),
         };
-        let session = Session::new(link, mailbox, kind, self.options.clone(), Claim::new());
-        Stage::Finished(enter(&session))
+        enter(&Session::new(
+            link,
+            mailbox,
+            kind,
+            self.options.clone(),
+            Claim::new(),
+        ))
     }
 }
 

@@ -4,7 +4,8 @@
 //! that follows from it (signs, wrap, blanks before the `@`, rubbish behind a blank). New are names
 //! longer than 70 characters, IPv6 literals in brackets, and lists: entries with `,`, `;` or blanks
 //! between them. A blank separates only if everything behind it is entries; otherwise the rest is
-//! ignored, as the classic library does.
+//! ignored, as the classic library does. `srv:NAME` stands for what the SRV records of a DNS name
+//! say. Behind a `?` follow options of the session.
 
 use std::fmt;
 
@@ -25,7 +26,51 @@ pub enum DaemonName {
         /// Host name, IPv4 or IPv6 literal without brackets.
         host: Vec<u8>,
     },
+    /// The hosts and ports that the SRV records of this DNS name list.
+    Srv(Vec<u8>),
 }
+
+/// All that a program can say in the place of a daemon's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpreadName {
+    /// In order of priority; at least one.
+    pub entries: Vec<DaemonName>,
+    /// What stands behind the `?`: `name=value&name=value`. Empty without one.
+    pub options: String,
+}
+
+impl SpreadName {
+    /// Takes a name apart. Whether the options exist is not looked at.
+    ///
+    /// # Errors
+    /// [`Error::IllegalSpread`] if there is no entry, or one that names nothing, or the options are
+    /// no text.
+    pub fn parse(name: &[u8]) -> Result<Self, Error> {
+        if let Some(at) = name.iter().position(|&byte| byte == b'?') {
+            let (list, options) = (&name[..at], &name[at + 1..]);
+            let entries = if skip_space(list).is_empty() {
+                Ok(vec![DaemonName::Unix(DEFAULT_PORT)])
+            } else {
+                DaemonName::parse_words(list)
+            };
+            // Behind something that is ignored a `?` is ignored too.
+            if let Ok(entries) = entries {
+                let options = std::str::from_utf8(options).map_err(|_| Error::IllegalSpread)?;
+                return Ok(Self {
+                    entries,
+                    options: options.trim_end().to_owned(),
+                });
+            }
+        }
+        Ok(Self {
+            entries: DaemonName::parse_list(name)?,
+            options: String::new(),
+        })
+    }
+}
+
+/// What begins an entry that is looked up as SRV records.
+const SRV_PREFIX: &[u8] = b"srv:";
 
 impl DaemonName {
     /// Takes a list apart, in order of priority. Empty stands for the default port's unix socket.
@@ -40,9 +85,12 @@ impl DaemonName {
         if let Ok(all) = Self::parse_words(names) {
             return Ok(all);
         }
-        let (_, rest) = scan_port(names).ok_or(Error::IllegalSpread)?;
-        let host = first_word(rest);
-        let end = host.as_ptr_range().end as usize - names.as_ptr() as usize;
+        let rest = match skip_space(names).strip_prefix(SRV_PREFIX) {
+            Some(rest) => rest,
+            None => scan_port(names).ok_or(Error::IllegalSpread)?.1,
+        };
+        let host = skip_space(rest);
+        let end = names.len() - host.len() + first_word(host).len();
         Self::parse_words(&names[..end])
     }
 
@@ -51,7 +99,11 @@ impl DaemonName {
         let mut found = Vec::new();
         let mut rest = skip_space(names);
         while !rest.is_empty() {
-            let (_, behind) = scan_port(rest).ok_or(Error::IllegalSpread)?;
+            // `srv:` is its own beginning; what it names follows without a blank.
+            let behind = match rest.strip_prefix(SRV_PREFIX) {
+                Some(behind) => behind,
+                None => scan_port(rest).ok_or(Error::IllegalSpread)?.1,
+            };
             let at_port_end = rest.len() - behind.len();
             // Blanks before an `@` belong to the entry.
             let host = skip_space(behind);
@@ -85,6 +137,13 @@ impl DaemonName {
 
     /// Takes one entry apart.
     fn parse(name: &[u8]) -> Result<Self, Error> {
+        if let Some(dns_name) = name.strip_prefix(SRV_PREFIX) {
+            // A blank or an `@` behind it would be a port's.
+            if dns_name.is_empty() || dns_name.contains(&b'@') {
+                return Err(Error::IllegalSpread);
+            }
+            return Ok(Self::Srv(dns_name.to_vec()));
+        }
         let (port, rest) = scan_port(name).ok_or(Error::IllegalSpread)?;
         let host = first_word(rest);
         if host.is_empty() {
@@ -110,6 +169,7 @@ impl fmt::Display for DaemonName {
         match self {
             Self::Unix(port) => write!(f, "{port}"),
             Self::Tcp { port, host } => write!(f, "{port}@{}", host.escape_ascii()),
+            Self::Srv(name) => write!(f, "srv:{}", name.escape_ascii()),
         }
     }
 }
@@ -241,6 +301,67 @@ mod tests {
             DaemonName::parse_list(b""),
             Ok(vec![DaemonName::Unix(DEFAULT_PORT)])
         );
+    }
+
+    #[test]
+    fn srv_entries_name_records() {
+        let srv = |name: &str| DaemonName::Srv(name.as_bytes().to_vec());
+        assert_eq!(
+            DaemonName::parse_list(b"srv:_spread._tcp.lan"),
+            Ok(vec![srv("_spread._tcp.lan")])
+        );
+        assert_eq!(
+            DaemonName::parse_list(b"4803, srv:_spread._tcp.lan;4803@far srv:x"),
+            Ok(vec![
+                DaemonName::Unix(4803),
+                srv("_spread._tcp.lan"),
+                tcp(4803, "far").unwrap(),
+                srv("x")
+            ])
+        );
+        assert_eq!(DaemonName::parse_list(b"srv:x 2nd try"), Ok(vec![srv("x")]));
+        for name in [
+            "srv:",
+            "srv: x",
+            "SRV:x",
+            "srv:4803@x",
+            "srv:,4803",
+            "4803,srv:",
+        ] {
+            assert_eq!(
+                DaemonName::parse_list(name.as_bytes()),
+                Err(Error::IllegalSpread),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn options_stand_behind_a_question_mark() {
+        let whole = |name: &str| {
+            SpreadName::parse(name.as_bytes()).map(|name| (name.entries, name.options))
+        };
+        let unix = vec![DaemonName::Unix(4803)];
+        assert_eq!(whole("4803?a=b&c=d"), Ok((unix.clone(), "a=b&c=d".into())));
+        assert_eq!(whole("?a=b"), Ok((unix.clone(), "a=b".into())));
+        assert_eq!(whole(" ?a=b\n"), Ok((unix.clone(), "a=b".into())));
+        assert_eq!(whole("4803?"), Ok((unix.clone(), String::new())));
+        assert_eq!(whole("4803"), Ok((unix.clone(), String::new())));
+        assert_eq!(whole(""), Ok((unix, String::new())));
+        assert_eq!(
+            whole("1@a,2@[::1]?x=/a b?"),
+            Ok((
+                vec![tcp(1, "a").unwrap(), tcp(2, "::1").unwrap()],
+                "x=/a b?".into()
+            ))
+        );
+        // Ignored, as all behind such a blank is.
+        assert_eq!(
+            whole("1@a really?yes"),
+            Ok((vec![tcp(1, "a").unwrap()], String::new()))
+        );
+        assert_eq!(whole("1x?a=b"), Err(Error::IllegalSpread));
+        assert_eq!(SpreadName::parse(b"1@a?\xff=1"), Err(Error::IllegalSpread));
     }
 
     #[test]

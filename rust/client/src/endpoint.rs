@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use crate::connect::PRIVATE_FLOOR;
+use crate::srv::{self, SrvRecord};
 use crate::sys::fd;
 use crate::sys::resolve::{self, ResolveError};
 use crate::sys::signals;
@@ -22,10 +23,17 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 
 /// One place a daemon may listen at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Endpoint {
     Unix(PathBuf),
     Tcp(SocketAddr),
+}
+
+impl Endpoint {
+    /// The place that a literal address and a port are, without asking anybody.
+    pub(crate) fn literal(host: &[u8], port: u16) -> Option<Self> {
+        resolve::literal(host, port).map(Self::Tcp)
+    }
 }
 
 impl fmt::Display for Endpoint {
@@ -37,12 +45,40 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What the resolver has said.
-pub(crate) type Answer = Result<Vec<SocketAddr>, ResolveError>;
+/// What a resolver is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Question {
+    /// The addresses of a host.
+    Host(Vec<u8>),
+    /// The SRV records of a DNS name.
+    Srv(Vec<u8>),
+}
 
-/// Addresses that another thread looks up.
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(name) => write!(f, "{}", name.escape_ascii()),
+            Self::Srv(name) => write!(f, "srv:{}", name.escape_ascii()),
+        }
+    }
+}
+
+/// What a resolver has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Addresses, in the resolver's order; their port means nothing.
+    Hosts(Vec<SocketAddr>),
+    /// Hosts and ports.
+    Services(Vec<SrvRecord>),
+}
+
+/// What the resolver has said.
+pub(crate) type Answer = Result<Found, ResolveError>;
+
+/// A question that another thread puts to the resolver.
 #[derive(Debug)]
 pub(crate) struct Lookup {
+    question: Question,
     done: OwnedFd,
     answer: Arc<Mutex<Option<Answer>>>,
 }
@@ -56,25 +92,40 @@ impl Lookup {
             .take()
     }
 
+    /// What was asked.
+    pub(crate) fn question(&self) -> &Question {
+        &self.question
+    }
+
     /// Becomes readable when the answer is there.
     pub(crate) fn done(&self) -> BorrowedFd<'_> {
         self.done.as_fd()
     }
 }
 
-/// Looks `host` up on a thread of its own, so that a time limit holds and waiting can be cancelled.
-pub(crate) fn start_lookup(host: Vec<u8>, port: u16) -> Option<Lookup> {
+/// Asks the resolver on a thread of its own, so that a time limit holds and waiting can be
+/// cancelled.
+pub(crate) fn start_lookup(question: Question) -> Option<Lookup> {
     let (done, finished) = fd::pipe().ok()?;
     let answer = Arc::new(Mutex::new(None));
     let theirs = Arc::clone(&answer);
+    let asked = question.clone();
     let spawned = signals::spawn_masked("spread-dns", 1 << 20, move || {
-        let found = resolve::lookup(&host, port);
+        let found = match &asked {
+            Question::Host(host) => resolve::lookup(host).map(Found::Hosts),
+            Question::Srv(name) => resolve::services(name).and_then(|answer| {
+                srv::parse(&answer)
+                    .map(Found::Services)
+                    .ok_or_else(|| ResolveError::Failed("the answer cannot be read".to_owned()))
+            }),
+        };
         *theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         // Closing the write end tells that the answer is there.
         drop(finished);
     });
     match spawned {
         Ok(_) => Some(Lookup {
+            question,
             done: fd::move_high(done, PRIVATE_FLOOR),
             answer,
         }),

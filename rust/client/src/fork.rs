@@ -6,7 +6,7 @@
 //! parent's reader when no child can use the connections any more.
 //!
 //! Lock order: slots of the table, then per session `rx` and `tx`, the reader's place, the list of
-//! free claims. Threads that hold one of them take only later ones.
+//! free claims, the memory of names and addresses. Threads that hold one of them take only later ones.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -16,10 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
-use crate::{claim, held, reader, table};
+use crate::{claim, held, known, reader, table};
 
 type SessionLocks = HeldOver<Session, (MutexGuard<'static, Rx>, MutexGuard<'static, Tx>)>;
 type Slot = MutexGuard<'static, Option<Arc<Session>>>;
+type Memory = MutexGuard<'static, Option<known::Known>>;
 type Claims = MutexGuard<'static, Vec<claim::Place>>;
 
 /// What the forking thread holds between the handlers. Released in the order of the fields.
@@ -28,6 +29,7 @@ struct Prepared {
     sessions: Vec<SessionLocks>,
     reader: reader::ForkLock,
     claims: Claims,
+    _memory: Memory,
     _slots: Vec<Slot>,
 }
 
@@ -87,12 +89,14 @@ extern "C" fn prepare() {
     };
     let reader = reader::lock_for_fork();
     let claims = claim::lock();
+    let memory = known::lock();
     let _ = PREPARED.try_with(|prepared| {
         *prepared.borrow_mut() = Some(Prepared {
             pipe,
             sessions,
             reader,
             claims,
+            _memory: memory,
             _slots: slots,
         });
     });

@@ -27,24 +27,30 @@ pub mod events;
 mod fork;
 mod held;
 mod inbox;
+mod known;
 pub mod log;
 mod options;
 mod poll;
+mod random;
 mod reader;
 pub mod reason;
 mod receive;
+mod redirect;
 mod room;
+mod search;
 mod send;
 mod session;
+mod srv;
+mod sweep;
 mod sys;
 mod table;
 
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
-pub use daemon_name::{DEFAULT_PORT, DaemonName};
+pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};
 pub use error::Error;
 pub use options::{
-    Conf, MailboxKind, OptionError, OptionRow, Options, Sigpipe, TABLE, options_page,
+    Conf, Failover, MailboxKind, OptionError, OptionRow, Options, Sigpipe, TABLE, options_page,
 };
 pub use poll::waiting_bytes;
 pub use receive::Receive;

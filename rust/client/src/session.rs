@@ -26,15 +26,6 @@ use crate::options::Options;
 use crate::reader;
 use crate::sys::fd::{self, Landing, SharedFd};
 
-/// How a link reaches its daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    /// A unix socket on the daemon's own machine.
-    Unix,
-    /// TCP over IPv4 or IPv6.
-    Tcp,
-}
-
 /// What the mailbox number is (design: the two kinds of mailbox).
 #[derive(Debug)]
 pub(crate) enum Kind {

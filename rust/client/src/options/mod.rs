@@ -21,6 +21,17 @@ use std::sync::OnceLock;
 pub use doc::options_page;
 pub use table::{OptionRow, Options, TABLE};
 
+/// What is done about a daemon that cannot be reached, or is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// Only the first address of the first entry is tried.
+    Off,
+    /// A connect tries all there is. A lost connection is reported to the program.
+    Connect,
+    /// The library restores a lost connection under the same mailbox number.
+    Auto,
+}
+
 /// What the mailbox number of a new session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailboxKind {

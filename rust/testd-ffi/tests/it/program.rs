@@ -70,8 +70,55 @@ fn the_header_is_accepted_in_every_dialect() {
     }
 }
 
+/// What `SANITIZE=address,undefined` and `VALGRIND=1` ask for, as in the tests of the C library.
+struct Watch {
+    flags: Vec<String>,
+    launcher: Vec<&'static str>,
+}
+
+impl Watch {
+    fn from_env() -> Self {
+        let sanitize = std::env::var("SANITIZE").unwrap_or_default();
+        let valgrind = std::env::var("VALGRIND").is_ok_and(|v| !v.is_empty() && v != "0");
+        Self {
+            flags: if sanitize.is_empty() {
+                Vec::new()
+            } else {
+                vec![
+                    format!("-fsanitize={sanitize}"),
+                    "-fno-sanitize-recover=all".into(),
+                    "-g".into(),
+                ]
+            },
+            launcher: if valgrind {
+                vec![
+                    "valgrind",
+                    "--quiet",
+                    "--leak-check=full",
+                    "--errors-for-leak-kinds=definite",
+                    "--error-exitcode=99",
+                ]
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        match self.launcher.split_first() {
+            None => Command::new(program),
+            Some((watcher, options)) => {
+                let mut command = Command::new(watcher);
+                command.args(options).arg(program);
+                command
+            }
+        }
+    }
+}
+
 #[test]
 fn a_c_program_controls_a_network() {
+    let watch = Watch::from_env();
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("network");
     // The name under which the program asks for it.
@@ -87,13 +134,14 @@ fn a_c_program_controls_a_network() {
             "-pedantic",
             "-Werror",
         ])
+        .args(&watch.flags)
         .arg("-I")
         .arg(include_dir())
         .arg(source)
         .arg(library())
         .arg("-o")
         .arg(&program));
-    run(Command::new(&program).env("LD_LIBRARY_PATH", dir.path()));
+    run(watch.command(&program).env("LD_LIBRARY_PATH", dir.path()));
 }
 
 /// Everything that the library exports is in the header.
