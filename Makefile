@@ -1,6 +1,6 @@
 # The front door for C programmers; cargo does the work.
 #
-#   make          the library, its headers and the command, in build/lib, build/include and build/bin
+#   make          the library, its headers and the command, in build/lib, build/include and build/bin; the manual in build/man
 #   make install  puts them where PREFIX says (packaging/install.mk tells the other places); make uninstall
 #   make demo     C programs on an embedded network of three daemons (SPREAD=4803@host: on that daemon)
 #   make test     all tests, then the C programs again under sanitizers and valgrind
@@ -39,7 +39,7 @@ all:
 	scripts/need cargo cc
 	$(CARGO) build --release
 	mkdir -p $(BUILD)/lib $(BUILD)/include $(BUILD)/bin
-	rm -f $(BUILD)/complete $(BUILD)/lib/* $(BUILD)/include/* $(BUILD)/bin/*
+	rm -rf $(BUILD)/complete $(BUILD)/lib/* $(BUILD)/include/* $(BUILD)/bin/* $(BUILD)/man
 	cp $(TARGET)/release/libspread.so $(BUILD)/lib/$(SONAME)
 	cp $(TARGET)/release/libspread.a $(BUILD)/lib/
 	cp $(TARGET)/release/libspread_testd.so $(BUILD)/lib/$(TESTD_SONAME)
@@ -53,6 +53,7 @@ all:
 		ln -s $(SONAME) $(BUILD)/lib/lib$$core.so; \
 		ln -s libspread.a $(BUILD)/lib/lib$$core.a; \
 	done
+	$(CARGO) run --quiet --release --package spread-man -- $(BUILD)/man
 	touch $(BUILD)/complete
 
 demo: all
@@ -67,7 +68,7 @@ test: test-rust test-sanitized test-valgrind
 
 test-rust:
 	scripts/need cargo cc c++ nm readelf
-	scripts/need --optional valgrind strace pkg-config cmake
+	scripts/need --optional valgrind strace pkg-config cmake mandoc man
 	$(CARGO) test --workspace --no-fail-fast
 
 test-sanitized: test-rust

@@ -25,10 +25,12 @@ API_VERSION := $(shell sed -n 's/^const CLASSIC_VERSION.*= \[\([0-9]*\), \([0-9]
 .PHONY: install uninstall
 
 install: $(BUILD)/complete
+# What is there is enough to know what to remove.
+uninstall: $(if $(wildcard $(BUILD)/complete),,$(BUILD)/complete)
 install uninstall:
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BINDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
 		DATADIR='$(DATADIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)' JAVADIR='$(JAVADIR)' JAR='$(JAR)' \
 		BUILD='$(BUILD)' VERSION='$(VERSION)' API_VERSION='$(API_VERSION)' scripts/install $@
 
-$(BUILD)/complete: Makefile build.rs Cargo.toml Cargo.lock $(shell find rust include -type f)
+$(BUILD)/complete: Makefile build.rs Cargo.toml Cargo.lock $(shell find rust include man docs -type f)
 	$(MAKE) all

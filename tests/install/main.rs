@@ -3,6 +3,7 @@
 
 mod cmake;
 mod installed;
+mod man;
 mod pkg_config;
 #[path = "../support/mod.rs"]
 mod support;
