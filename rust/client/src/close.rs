@@ -16,7 +16,7 @@ use crate::room::Progress;
 use crate::send::Send;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
-use crate::{held, reader, table};
+use crate::{held, notice, reader, table};
 
 /// How long waits for a daemon that has not closed in time are skipped afterwards: 200 mailboxes
 /// must not take 200 times the limit.
@@ -214,6 +214,7 @@ fn wait_for_close(session: &Session, deadline: Instant) -> bool {
 
 /// Frees the numbers, once the threads that are still inside have left.
 fn close(session: &Arc<Session>, deadline: Instant) {
+    notice::end(session);
     reader::forget(session);
     {
         let mut rx = session.rx();

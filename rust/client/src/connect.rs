@@ -14,6 +14,7 @@ use crate::claim::Claim;
 use crate::daemon_name::SpreadName;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::notice::Event;
 use crate::options::{Conf, MailboxKind, Options, Sigpipe};
 use crate::reason;
 use crate::search::{Accepting, Search, SearchProgress, Wanted};
@@ -221,6 +222,7 @@ impl Connecting {
             // Cut at a NUL, as a string is.
             private_group: Name::new(accepted.private_group.as_bytes()),
             daemon: candidate.endpoint.to_string(),
+            endpoint: candidate.endpoint,
         };
         enter(&Session::new(
             link,
@@ -255,6 +257,10 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
         mailbox: session.mailbox(),
         private_group: session.link.private_group,
     };
+    session.tell(Event::Connected {
+        private_group: session.link.private_group,
+        daemon: session.link.daemon.clone(),
+    });
     match table::insert(Arc::clone(session)) {
         Ok(None) => {}
         Ok(Some(old)) => close::replaced(&old),

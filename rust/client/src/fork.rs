@@ -5,8 +5,8 @@
 //! reading of each mailbox is unclaimed in both processes ([`crate::claim`]). A pipe tells the
 //! parent's reader when no child can use the connections any more.
 //!
-//! Lock order: slots of the table, then per session `rx` and `tx`, the reader's place, the list of
-//! free claims, the memory of names and addresses. Threads that hold one of them take only later ones.
+//! Lock order: slots of the table, then per session `rx`, `tx` and the notices, the reader's place, the
+//! list of free claims, the dispatcher's place, the memory of names and addresses. Threads that hold one of them take only later ones.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -16,9 +16,15 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
-use crate::{claim, held, known, reader, table};
+use crate::{claim, held, known, notice, reader, table};
 
-type SessionLocks = HeldOver<Session, (MutexGuard<'static, Rx>, MutexGuard<'static, Tx>)>;
+type Guards = (
+    MutexGuard<'static, Rx>,
+    MutexGuard<'static, Tx>,
+    MutexGuard<'static, notice::Inner>,
+);
+type SessionLocks = HeldOver<Session, Guards>;
+type Dispatcher = MutexGuard<'static, Option<Arc<notice::Dispatcher>>>;
 type Slot = MutexGuard<'static, Option<Arc<Session>>>;
 type Memory = MutexGuard<'static, Option<known::Known>>;
 type Claims = MutexGuard<'static, Vec<claim::Place>>;
@@ -29,6 +35,7 @@ struct Prepared {
     sessions: Vec<SessionLocks>,
     reader: reader::ForkLock,
     claims: Claims,
+    dispatcher: Dispatcher,
     _memory: Memory,
     _slots: Vec<Slot>,
 }
@@ -70,7 +77,7 @@ extern "C" fn prepare() {
     let sessions: Vec<SessionLocks> = slots
         .iter()
         .filter_map(|slot| slot.as_ref())
-        .map(|session| HeldOver::lock(Arc::clone(session), |s| (s.rx(), s.tx())))
+        .map(|session| HeldOver::lock(Arc::clone(session), |s| (s.rx(), s.tx(), s.notices.lock())))
         .collect();
     // Here and not after the fork: the first process to come back may claim before the other has
     // run its handler. If the fork fails, the pipe ends at once and we are alone again.
@@ -89,6 +96,7 @@ extern "C" fn prepare() {
     };
     let reader = reader::lock_for_fork();
     let claims = claim::lock();
+    let dispatcher = notice::lock_dispatcher();
     let memory = known::lock();
     let _ = PREPARED.try_with(|prepared| {
         *prepared.borrow_mut() = Some(Prepared {
@@ -96,6 +104,7 @@ extern "C" fn prepare() {
             sessions,
             reader,
             claims,
+            dispatcher,
             _memory: memory,
             _slots: slots,
         });
@@ -126,14 +135,16 @@ extern "C" fn child() {
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {
         session.owner().claim.inherit();
-        let (rx, tx) = session.guards();
+        let (rx, tx, notices) = session.guards();
         rx.forget_other_threads(me);
         tx.forget_other_threads(me);
+        notices.forget_in_child();
         if matches!(session.owner().kind, Kind::Stable { .. }) {
             stable.push(Arc::clone(session.owner()));
         }
     }
     prepared.reader.forget_in_child();
+    *prepared.dispatcher = None;
     // The free places of the shared pages are the parent's to use.
     prepared.claims.clear();
     let pipe = prepared.pipe.take();

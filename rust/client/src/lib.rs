@@ -7,6 +7,7 @@
 //! | send, join, leave | [`Send`] |
 //! | see how much waits | [`waiting_bytes`] |
 //! | end a session | [`disconnect`], [`kill`] |
+//! | learn what happens to a session | [`next_event`], [`event_fd`], [`set_event_callback`] |
 //! | run an event loop with timers and descriptors | [`events`] |
 //! | options | [`Conf`], [`Options`] |
 //! | why a call has failed | [`reason`] |
@@ -29,6 +30,7 @@ mod held;
 mod inbox;
 mod known;
 pub mod log;
+mod notice;
 mod options;
 mod poll;
 mod random;
@@ -49,6 +51,9 @@ pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};
 pub use error::Error;
+pub use notice::{
+    Ending, Event, EventCallback, Reconnected, event_fd, next_event, set_event_callback,
+};
 pub use options::{
     Conf, Failover, MailboxKind, OptionError, OptionRow, Options, Sigpipe, TABLE, options_page,
 };

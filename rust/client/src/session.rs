@@ -6,22 +6,26 @@
 //! | --- | --- | --- |
 //! | [`Rx`]: inbox, turn to receive, what the reader knows | `rx` | receivers, the reader, `SP_poll` |
 //! | [`Tx`]: turn to send, joined groups | `tx` | senders |
+//! | [`Notices`]: events for the program | its own | everybody |
 //! | flags | atomics | everybody |
 //!
-//! `rx` before `tx`, where both are needed. Neither is ever held while waiting for the network:
+//! `rx` before `tx` before the notices, where several are needed. Neither is ever held while waiting for the network:
 //! a thread that is going to wait enters itself as the *owner* of the turn, unlocks, waits, and
 //! locks again. Whoever finds an owner does not read (or write) the link.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use spread_proto::Name;
 
 use crate::claim::{Claim, Taken};
+use crate::endpoint::Endpoint;
 use crate::held::{ThreadToken, Turn};
 use crate::inbox::Inbox;
+use crate::known;
+use crate::notice::{Ending, Event, Notices};
 use crate::options::Options;
 use crate::reader;
 use crate::sys::fd::{self, Landing, SharedFd};
@@ -43,6 +47,7 @@ pub(crate) struct Link {
     pub(crate) private_group: Name,
     /// Names the daemon among others of this process: its address as text.
     pub(crate) daemon: String,
+    pub(crate) endpoint: Endpoint,
 }
 
 /// The receiving half.
@@ -106,6 +111,7 @@ impl Tx {
 #[derive(Debug)]
 pub(crate) struct Session {
     key: u64,
+    me: Weak<Self>,
     pub(crate) mailbox: SharedFd,
     pub(crate) kind: Kind,
     pub(crate) link: Link,
@@ -116,12 +122,15 @@ pub(crate) struct Session {
     failed: AtomicBool,
     /// The reader or a receiver has seen the end of the stream.
     pub(crate) ended: AtomicBool,
+    /// The program has shut down the mailbox's number.
+    pub(crate) ended_by_program: AtomicBool,
     /// The program has disconnected; only threads that are still inside know this session.
     pub(crate) closed: AtomicBool,
     rx: Mutex<Rx>,
     pub(crate) rx_free: Condvar,
     tx: Mutex<Tx>,
     pub(crate) tx_free: Condvar,
+    pub(crate) notices: Notices,
 }
 
 impl Session {
@@ -134,7 +143,8 @@ impl Session {
         claim: Claim,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             key: NEXT.fetch_add(1, Ordering::Relaxed),
             mailbox,
             kind,
@@ -144,17 +154,24 @@ impl Session {
             claim,
             failed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            ended_by_program: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             rx: Mutex::default(),
             rx_free: Condvar::new(),
             tx: Mutex::default(),
             tx_free: Condvar::new(),
+            notices: Notices::default(),
         })
     }
 
     /// Names the session for as long as the process lives; mailbox numbers are used again.
     pub(crate) fn key(&self) -> u64 {
         self.key
+    }
+
+    /// A reference of its own, unless nobody else has one any more.
+    pub(crate) fn me(&self) -> Option<Arc<Self>> {
+        self.me.upgrade()
     }
 
     /// The number that programs hold.
@@ -191,7 +208,18 @@ impl Session {
     /// Takes note that the stream has ended.
     pub(crate) fn end(&self, rx: &mut Rx) {
         rx.ended = true;
-        self.ended.store(true, Ordering::Release);
+        let first = !self.ended.swap(true, Ordering::AcqRel);
+        if first && !self.closed.load(Ordering::Acquire) {
+            if self.mailbox.is_ours() && !self.ended_by_program.load(Ordering::Acquire) {
+                known::note_failure(&self.link.endpoint);
+                self.tell(Event::DaemonLost {
+                    daemon: self.link.daemon.clone(),
+                });
+                self.tell(Event::Closed(Ending::DaemonGone));
+            } else {
+                self.tell(Event::Closed(Ending::ByProgram));
+            }
+        }
     }
 
     /// Shuts the link down, which wakes whoever waits on it and tells the daemon; but not where

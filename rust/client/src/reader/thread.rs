@@ -75,6 +75,7 @@ pub(super) fn run(shared: &Shared) {
 /// blocked receiver.
 fn mailbox_closed(session: &Session) {
     let mut rx = session.rx();
+    session.ended_by_program.store(true, Ordering::Release);
     session.shut_down();
     if session.mailbox.is_ours() {
         session.end(&mut rx);
