@@ -4,6 +4,7 @@
 //! off, and only the blocking system calls and the program's own callbacks run with the caller's
 //! state. A [`Cancel`] has no destructor, as it lives in frames that may be removed.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 
 // Not in the `libc` crate for Linux. The numbers are those of glibc and musl. Putting a state back acts
@@ -11,9 +12,28 @@ use std::ffi::c_int;
 #[cfg(target_os = "linux")]
 unsafe extern "C-unwind" {
     fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+    fn pthread_setcanceltype(kind: c_int, old: *mut c_int) -> c_int;
 }
 #[cfg(target_os = "linux")]
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
+#[cfg(target_os = "linux")]
+const PTHREAD_CANCEL_DEFERRED: c_int = 0;
+
+thread_local! {
+    /// This thread has been seen with cancellation of the deferred kind, and never with the other.
+    static DEFERRED: Cell<Option<bool>> = const { Cell::new(None) };
+}
+
+/// Whether the calling thread is known to be cancelled at points of cancellation only. Code
+/// without such a point needs not switch cancellation off then.
+///
+/// Switching it off and on costs more than taking a message that waits. So the kind is looked at only
+/// by calls that go the long way ([`Cancel::note_kind`]); a thread that has once asked for the
+/// asynchronous kind (in which it may call nothing of ours, says POSIX) goes that way for ever.
+#[inline]
+pub(crate) fn only_at_points() -> bool {
+    DEFERRED.get() == Some(true)
+}
 
 /// The caller's state of cancellation, put aside.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +49,27 @@ impl Cancel {
             pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before);
         }
         Self(before)
+    }
+
+    /// Has [`only_at_points`] know of this thread.
+    pub(crate) fn note_kind(self) {
+        if DEFERRED.get() == Some(false) {
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let mut before = PTHREAD_CANCEL_DEFERRED;
+            // SAFETY: a valid kind and a place for the old one.
+            unsafe { pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &raw mut before) };
+            if before != PTHREAD_CANCEL_DEFERRED {
+                let mut ignored = 0;
+                // SAFETY: as above. Cancellation is off, so nothing happens here.
+                unsafe { pthread_setcanceltype(before, &raw mut ignored) };
+                DEFERRED.set(Some(false));
+                return;
+            }
+        }
+        DEFERRED.set(Some(true));
     }
 
     /// As the caller had it.

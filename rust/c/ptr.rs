@@ -206,6 +206,16 @@ impl<T> Out<T> {
     }
 }
 
+/// Writes an output that is known not to be null. Alignment is not asked for.
+///
+/// # Safety
+/// `to` may be written for a `T`.
+#[inline]
+pub(crate) unsafe fn write_to<T: Copy>(to: *mut T, value: T) {
+    // SAFETY: the caller's contract.
+    unsafe { to.write_unaligned(value) };
+}
+
 /// An output array of `count` entries, only ever written.
 #[derive(Debug)]
 pub(crate) struct OutArray<T> {

@@ -3,9 +3,9 @@
 use std::ffi::{c_char, c_int};
 use std::mem::ManuallyDrop;
 
-use spread_client::{Error, OutSlice, Outputs, Progress, Receive, Room};
+use spread_client::{Error, OutSlice, Outputs, Progress, Receive, Room, Taken};
 
-use crate::cancel::Cancel;
+use crate::cancel::{self, Cancel};
 use crate::errors;
 use crate::guard::guard_or;
 use crate::ptr::{self, Out};
@@ -55,7 +55,6 @@ pub(crate) unsafe extern "C-unwind" fn SP_receive(
     max_mess_len: c_int,
     mess: *mut c_char,
 ) -> c_int {
-    let cancel = Cancel::forbid();
     let out = OutPointers {
         service_type,
         sender,
@@ -74,7 +73,6 @@ pub(crate) unsafe extern "C-unwind" fn SP_receive(
     // SAFETY: the caller's contract.
     unsafe {
         receive(
-            cancel,
             mbox,
             out,
             max_groups,
@@ -104,7 +102,6 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
     endian_mismatch: *mut c_int,
     mess: *mut Scatter,
 ) -> c_int {
-    let cancel = Cancel::forbid();
     let out = OutPointers {
         service_type,
         sender,
@@ -116,6 +113,7 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
     let mut many = ManuallyDrop::new(Vec::new());
     // SAFETY: the caller's contract.
     let Some((count, room)) = (unsafe { rooms(mess, &mut inline, &mut many) }) else {
+        let cancel = Cancel::forbid();
         let result = guard_or(Err(Error::Bug), || spread_client::check_session(mbox));
         let code = errors::code(result.err().unwrap_or(Error::IllegalMessage));
         cancel.restore();
@@ -128,7 +126,7 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
         &mut inline[..count]
     };
     // SAFETY: the caller's contract.
-    let code = unsafe { receive(cancel, mbox, out, max_groups, groups, pieces, room) };
+    let code = unsafe { receive(mbox, out, max_groups, groups, pieces, room) };
     if on_heap {
         // Nothing was removed: the list can go.
         drop(ManuallyDrop::into_inner(many));
@@ -201,6 +199,22 @@ impl OutPointers {
         put(mess_type, out.mess_type);
         put(endian_mismatch, out.endian_mismatch);
     }
+
+    /// # Safety
+    /// As [`write`](Self::write).
+    #[inline]
+    unsafe fn write_taken(&self, taken: &Taken) {
+        // SAFETY: the caller's contract, for this and the following.
+        unsafe { ptr::write_to(self.service_type, taken.service.cast_signed()) };
+        // SAFETY: as above.
+        unsafe { ptr::write_to(self.sender.cast(), *taken.sender.raw()) };
+        // SAFETY: as above.
+        unsafe { ptr::write_to(self.num_groups, taken.num_groups) };
+        // SAFETY: as above.
+        unsafe { ptr::write_to(self.mess_type, taken.mess_type) };
+        // SAFETY: as above.
+        unsafe { ptr::write_to(self.endian_mismatch, c_int::from(taken.endian_mismatch)) };
+    }
 }
 
 /// Writes a value if there is one.
@@ -213,7 +227,6 @@ fn put<T>(to: Option<Out<T>>, value: Option<T>) {
 /// # Safety
 /// As `SP_receive`. This frame may be removed: no destructors.
 unsafe fn receive(
-    cancel: Cancel,
     mbox: Mailbox,
     out: OutPointers,
     max_groups: c_int,
@@ -221,21 +234,31 @@ unsafe fn receive(
     pieces: &mut [OutSlice<'_>],
     max_body: i64,
 ) -> c_int {
+    // SAFETY: the caller's contract.
+    let rows = unsafe { ptr::out_names(groups, max_groups) }.unwrap_or(&mut []);
+    let mut room = Room {
+        groups: OutSlice::new(rows),
+        max_groups,
+        body: pieces,
+        max_body,
+    };
+    if cancel::only_at_points()
+        && !out.any_null()
+        && let Some(taken) = guard_or(None, || spread_client::take_waiting(mbox, &mut room))
+    {
+        // SAFETY: none is null, and each may be written.
+        unsafe { out.write_taken(&taken) };
+        return errors::result(Ok(taken.body));
+    }
+    let cancel = Cancel::forbid();
+    cancel.note_kind();
     let begun = guard_or(Err(Error::Bug), || {
         if out.any_null() {
             spread_client::check_session(mbox)?;
             return Err(Error::IllegalMessage);
         }
-        // SAFETY: the caller's contract.
-        let rows = unsafe { ptr::out_names(groups, max_groups) }.unwrap_or(&mut []);
         // SAFETY: not null, and readable by the caller's contract.
         let service = unsafe { ptr::in_value(out.service_type) }.unwrap_or(0);
-        let room = Room {
-            groups: OutSlice::new(rows),
-            max_groups,
-            body: pieces,
-            max_body,
-        };
         Receive::begin(mbox, room, service & DROP_RECV != 0)
     });
     let mut operation = match begun {

@@ -9,8 +9,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-
 use crate::error::Error;
 use crate::room::Progress;
 use crate::send::Send;
@@ -175,7 +173,7 @@ fn receive_turn(session: &Session, deadline: Instant) -> Option<MutexGuard<'_, R
 /// Reads and drops to the end of the stream. True: it came in time.
 fn wait_for_close(session: &Session, deadline: Instant) -> bool {
     let link = session.link_fd();
-    let mut rubbish = BytesMut::with_capacity(64 * 1024);
+    let mut rubbish = Vec::with_capacity(64 * 1024);
     loop {
         let Some(mut rx) = receive_turn(session, deadline) else {
             return false;
@@ -221,12 +219,14 @@ fn close(session: &Arc<Session>, deadline: Instant) {
         session.end(&mut rx);
         session.settle_token(&mut rx);
     }
+    table::forget(session);
     if !session.claim.is_shared() {
         drop(receive_turn(session, deadline));
         drop(send_turn(session, deadline));
     }
     session.mailbox.close();
-    if matches!(session.kind, Kind::Stable { .. }) {
+    session.rx().far = None;
+    if matches!(session.kind, Kind::Stable) {
         session.link.fd.close();
     }
     // Threads that queued for a turn find the session closed.

@@ -215,7 +215,7 @@ impl Connecting {
                 matches!(candidate.endpoint, Endpoint::Tcp(_))
             }
         };
-        let (link, mailbox, kind) =
+        let (link, mailbox, far) =
             make_mailbox(socket.into(), stable).map_err(|_| Error::CouldNotConnect)?;
         let link = Link {
             fd: link,
@@ -227,28 +227,27 @@ impl Connecting {
         enter(&Session::new(
             link,
             mailbox,
-            kind,
+            far,
             self.options.clone(),
             Claim::new(),
         ))
     }
 }
 
-/// The numbers of a session: link, mailbox, and what else its kind needs.
-fn make_mailbox(socket: OwnedFd, stable: bool) -> std::io::Result<(SharedFd, SharedFd, Kind)> {
+/// The numbers of a session: link, mailbox, and the far end of a stable mailbox.
+fn make_mailbox(
+    socket: OwnedFd,
+    stable: bool,
+) -> std::io::Result<(SharedFd, SharedFd, Option<OwnedFd>)> {
     if !stable {
         let fd = SharedFd::new(socket);
-        return Ok((fd.same(), fd, Kind::Socket));
+        return Ok((fd.same(), fd, None));
     }
     // The link first: its small number becomes free for the mailbox.
     let link = fd::move_high(socket, PRIVATE_FLOOR);
-    let (program, ours) = fd::socket_pair()?;
-    let ours = fd::move_high(ours, PRIVATE_FLOOR);
-    Ok((
-        SharedFd::new(link),
-        SharedFd::new(program),
-        Kind::Stable { ours },
-    ))
+    let (program, far) = fd::socket_pair()?;
+    let far = fd::move_high(far, PRIVATE_FLOOR);
+    Ok((SharedFd::new(link), SharedFd::new(program), Some(far)))
 }
 
 /// Enters a new session into the table and has the reader watch it.
@@ -274,7 +273,7 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
             %error,
             "no thread for background receiving; a slow reader may be thrown out"
         );
-        if matches!(session.kind, Kind::Stable { .. }) {
+        if matches!(session.kind, Kind::Stable) {
             close::kill(connected.mailbox);
             return Err(Error::CouldNotConnect);
         }

@@ -139,7 +139,7 @@ extern "C" fn child() {
         rx.forget_other_threads(me);
         tx.forget_other_threads(me);
         notices.forget_in_child();
-        if matches!(session.owner().kind, Kind::Stable { .. }) {
+        if matches!(session.owner().kind, Kind::Stable) {
             stable.push(Arc::clone(session.owner()));
         }
     }

@@ -5,8 +5,8 @@
 //! and a queued message costs no memory beyond its own bytes.
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
 
-use bytes::{Buf, BytesMut};
 use spread_proto::{HEADER_LEN, Header};
 
 /// Size of a slab. Below the threshold above which allocators map memory anew each time.
@@ -15,16 +15,27 @@ pub(crate) const SLAB_LEN: usize = 64 * 1024;
 /// A slab with less room than this is not read into any more.
 const MIN_READ: usize = 2 * 1024;
 
+/// Most slabs that are kept for the next burst, by all sessions together.
+const MOST_SPARE: usize = 16;
+
+/// Empty slabs, warm from their last use. Only ever tried for, so that a fork has nothing to wait for.
+static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
 /// Bytes of a stream, first in first out.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     /// The stream's next bytes, before those of the slabs; at most a header.
     head: Head,
-    slabs: VecDeque<BytesMut>,
+    slabs: VecDeque<Slab>,
     /// All bytes, head and slabs.
     len: usize,
-    /// An empty slab kept for the next burst.
-    spare: Option<BytesMut>,
+}
+
+/// Bytes, of which those before `at` have been taken.
+#[derive(Debug, Default)]
+struct Slab {
+    bytes: Vec<u8>,
+    at: usize,
 }
 
 #[derive(Debug)]
@@ -42,8 +53,43 @@ impl Default for Head {
     }
 }
 
+impl Slab {
+    /// An empty slab; a spare one if there is any.
+    fn fresh() -> Self {
+        let spare = SPARE.try_lock().ok().and_then(|mut spare| spare.pop());
+        Self {
+            bytes: spare.unwrap_or_else(|| Vec::with_capacity(SLAB_LEN)),
+            at: 0,
+        }
+    }
+
+    /// Keeps the memory for the next burst, unless there is enough.
+    fn recycle(self) {
+        // One that had to grow is not kept.
+        if self.bytes.capacity() == SLAB_LEN
+            && let Ok(mut spare) = SPARE.try_lock()
+            && spare.len() < MOST_SPARE
+        {
+            let mut bytes = self.bytes;
+            bytes.clear();
+            spare.push(bytes);
+        }
+    }
+
+    #[inline]
+    fn left(&self) -> &[u8] {
+        &self.bytes[self.at..]
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+}
+
 impl Inbox {
     /// Bytes in the inbox.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -53,12 +99,40 @@ impl Inbox {
         self.slabs.is_empty()
     }
 
+    /// The stream's next bytes, as many as are in one piece; none if a part of them is in the head.
+    #[inline]
+    pub(crate) fn front(&self) -> &[u8] {
+        match self.slabs.front() {
+            Some(slab) if self.head.len == 0 => slab.left(),
+            _ => &[],
+        }
+    }
+
+    /// Takes the first `count` bytes of [`front`](Self::front), all of them at most.
+    #[inline]
+    pub(crate) fn skip_front(&mut self, count: usize) {
+        if self.head.len == 0
+            && let Some(slab) = self.slabs.front_mut()
+        {
+            let count = count.min(slab.len());
+            slab.at += count;
+            self.len -= count;
+            if slab.len() == 0 {
+                self.drop_front();
+            }
+        }
+    }
+
+    fn drop_front(&mut self) {
+        if let Some(empty) = self.slabs.pop_front() {
+            empty.recycle();
+        }
+    }
+
     /// The next message's header, once all of it is there.
     #[inline]
     pub(crate) fn header(&self) -> Option<Header> {
-        if self.head.len == 0
-            && let Some(raw) = self.slabs.front().and_then(|slab| slab.first_chunk())
-        {
+        if let Some(raw) = self.front().first_chunk() {
             return Some(Header::decode(raw));
         }
         let mut raw = [0; HEADER_LEN];
@@ -73,7 +147,7 @@ impl Inbox {
         let mut skip = at;
         let mut filled = 0;
         let chunks = std::iter::once(&self.head.bytes[..self.head.len])
-            .chain(self.slabs.iter().map(|slab| &slab[..]));
+            .chain(self.slabs.iter().map(Slab::left));
         for chunk in chunks {
             if filled == out.len() {
                 break;
@@ -94,13 +168,8 @@ impl Inbox {
     /// Takes `N` bytes that the caller knows to be there.
     #[inline]
     pub(crate) fn take_array<const N: usize>(&mut self) -> [u8; N] {
-        if self.head.len == 0
-            && let Some(slab) = self.slabs.front_mut()
-            && slab.len() > N
-            && let Some(array) = slab.first_chunk::<N>().copied()
-        {
-            slab.advance(N);
-            self.len -= N;
+        if let Some(array) = self.front().first_chunk::<N>().copied() {
+            self.skip_front(N);
             return array;
         }
         let mut array = [0; N];
@@ -128,30 +197,18 @@ impl Inbox {
                 break;
             };
             let part = left.min(slab.len());
-            piece(&slab[..part]);
-            slab.advance(part);
+            piece(&slab.left()[..part]);
+            slab.at += part;
             left -= part;
-            if slab.is_empty()
-                && let Some(empty) = self.slabs.pop_front()
-            {
-                self.recycle(empty);
+            if slab.len() == 0 {
+                self.drop_front();
             }
-        }
-    }
-
-    fn recycle(&mut self, mut slab: BytesMut) {
-        if self.spare.is_none() {
-            slab.clear();
-            // `reserve` takes back the bytes that were advanced over, as nobody else holds them.
-            slab.reserve(SLAB_LEN);
-            self.spare = Some(slab);
         }
     }
 
     /// Gives back what is kept for the next burst.
     pub(crate) fn shrink(&mut self) {
         if self.slabs.is_empty() {
-            self.spare = None;
             self.slabs = VecDeque::new();
         }
     }
@@ -168,32 +225,27 @@ impl Inbox {
     }
 
     /// Has `write` append to a slab with room for `at_least` bytes (and at least a sensible read).
-    pub(crate) fn fill<R>(&mut self, at_least: usize, write: impl FnOnce(&mut BytesMut) -> R) -> R {
-        let at_least = at_least.clamp(MIN_READ.min(SLAB_LEN), usize::MAX);
+    pub(crate) fn fill<R>(&mut self, at_least: usize, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let at_least = at_least.max(MIN_READ);
         let room = self
             .slabs
             .back()
-            .is_some_and(|slab| slab.capacity() - slab.len() >= at_least.min(MIN_READ));
+            .is_some_and(|slab| slab.bytes.capacity() - slab.bytes.len() >= at_least.min(MIN_READ));
         if !room {
-            let fresh = match self.spare.take() {
-                Some(spare) if spare.capacity() >= at_least.min(SLAB_LEN) => spare,
-                _ => BytesMut::with_capacity(SLAB_LEN),
-            };
-            self.slabs.push_back(fresh);
+            self.slabs.push_back(Slab::fresh());
         }
         // There is a last slab: one was just pushed if there was none.
         let Some(slab) = self.slabs.back_mut() else {
-            return write(&mut BytesMut::new());
+            return write(&mut Vec::new());
         };
-        let before = slab.len();
-        let result = write(slab);
-        let added = slab.len() - before;
+        let before = slab.bytes.len();
+        let result = write(&mut slab.bytes);
+        let added = slab.bytes.len() - before;
         self.len += added;
-        if added == 0
-            && before == 0
+        if slab.len() == 0
             && let Some(unused) = self.slabs.pop_back()
         {
-            self.recycle(unused);
+            unused.recycle();
         }
         result
     }
@@ -253,8 +305,24 @@ mod tests {
         inbox.push(&[0; 500_000]);
         drain(&mut inbox, 500_000);
         inbox.shrink();
-        assert!(inbox.spare.is_none());
         assert_eq!(inbox.slabs.capacity(), 0);
+        assert!(SPARE.lock().unwrap().len() <= MOST_SPARE);
+    }
+
+    #[test]
+    fn the_front_is_what_lies_in_one_piece() {
+        let mut inbox = Inbox::default();
+        inbox.push(&[1; 40]);
+        assert!(inbox.front().is_empty());
+        inbox.push(&[2; 100]);
+        assert!(inbox.front().is_empty());
+        drain(&mut inbox, 40);
+        assert_eq!(inbox.front(), [2; 100]);
+        inbox.skip_front(99);
+        assert_eq!((inbox.front(), inbox.len()), (&[2][..], 1));
+        inbox.skip_front(99);
+        assert_eq!((inbox.front(), inbox.len()), (&[][..], 0));
+        assert!(inbox.only_head());
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub use options::{
 };
 pub use poll::waiting_bytes;
 pub use receive::Receive;
+pub use receive::quick::{Taken, take_waiting};
 pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
 pub use spread_proto::Name;

@@ -29,7 +29,7 @@ pub fn waiting_bytes(mailbox: i32) -> Result<usize, Error> {
     }
     let in_socket = fd::unread(session.link_fd()).map_err(|_| Error::IllegalSession)?;
     let refused = if rx.refused { HEADER_LEN } else { 0 };
-    let count = (rx.inbox.len() + in_socket).saturating_sub(refused);
+    let count = (rx.inbox.len() + rx.in_hand + in_socket).saturating_sub(refused);
     if count == 0 && !session.has_failed() && (rx.ended || at_end(&session)) {
         return Ok(1);
     }

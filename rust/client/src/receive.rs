@@ -6,8 +6,12 @@
 //!
 //! With an empty inbox the caller's thread reads the link itself: the header into memory of the
 //! session, then the rest of the message straight into the caller's buffers, together with the
-//! first bytes of the next header. If those came, more is waiting, and the next receive reads in
-//! bulk into the inbox.
+//! first bytes of the next header ([`direct`]). If those came, more is waiting, and the next receive
+//! reads in bulk into the inbox, from which further ones take their messages the short way
+//! ([`quick`]).
+
+mod direct;
+pub(crate) mod quick;
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
@@ -24,7 +28,9 @@ use crate::room::{Outputs, Progress, Room, terminate};
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
-use crate::sys::out::DirectRead;
+use crate::table;
+
+use self::direct::{Direct, Stand};
 
 /// Bytes of a next header that a direct read may take along: never a whole one, so that no frame is
 /// completed early.
@@ -41,6 +47,8 @@ pub struct Receive<'r, 'm> {
     /// The blocking call to make after a step said [`Progress::Blocked`].
     pub call: BlockingCall,
     pending: Pending,
+    /// The message at the head is being read into the caller's buffers.
+    direct: Option<Direct>,
     room: Room<'r, 'm>,
     drop_recv: bool,
     /// What to tell the caller, once the machine is done.
@@ -57,6 +65,15 @@ enum Pending {
     Readable,
 }
 
+/// How an attempt to get on ended.
+enum Advance {
+    Done(Result<usize, Error>),
+    /// The blocking call is to be made.
+    Wait,
+    /// Wait for a moment, with what is in hand.
+    Pause,
+}
+
 /// How an attempt to get more bytes ended.
 enum Fill {
     Got,
@@ -71,10 +88,11 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// # Errors
     /// [`Error::IllegalSession`]; [`Error::NetError`] after a loss has been reported.
     pub fn begin(mailbox: i32, room: Room<'r, 'm>, drop_recv: bool) -> Result<Self, Error> {
-        let session = crate::table::find(mailbox).ok_or(Error::IllegalSession)?;
+        let session = table::find(mailbox).ok_or(Error::IllegalSession)?;
         if session.has_failed() {
             return Err(Error::NetError);
         }
+        table::remember(&session);
         let mut room = room;
         if drop_recv {
             room.max_groups = room.max_groups.max(0);
@@ -85,6 +103,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             session: ManuallyDrop::new(Some(session)),
             call: BlockingCall::NONE,
             pending: Pending::Start,
+            direct: None,
             room,
             drop_recv,
             out: Outputs::default(),
@@ -113,13 +132,30 @@ impl<'r, 'm> Receive<'r, 'm> {
             self.take_turn(&session)
         };
         let result = match ready {
-            Ok(()) => match self.advance(&session, &mut rx) {
-                Some(result) => result,
-                None => {
-                    rx.owner = Some(held::token());
-                    drop(rx);
-                    self.session = ManuallyDrop::new(held::enter(session, Turn::Receive));
-                    return Progress::Blocked;
+            Ok(()) => loop {
+                match self.advance(&session, &mut rx) {
+                    Advance::Done(result) => break result,
+                    Advance::Wait => {
+                        rx.owner = Some(held::token());
+                        drop(rx);
+                        self.session = ManuallyDrop::new(held::enter(session, Turn::Receive));
+                        return Progress::Blocked;
+                    }
+                    Advance::Pause => {
+                        rx.owner = Some(held::token());
+                        rx.in_hand = self.direct.as_ref().map_or(0, Direct::in_hand);
+                        drop(rx);
+                        fd::wait_ready(session.link_fd(), libc::POLLIN, direct::MOMENT_MS);
+                        rx = session.rx();
+                        rx.owner = None;
+                        rx.in_hand = 0;
+                        if session.is_gone_here() {
+                            session.end(&mut rx);
+                        } else if session.kind == Kind::Socket && !session.link_is_ours() {
+                            self.direct = None;
+                            session.number_is_gone(&mut rx);
+                        }
+                    }
                 }
             },
             Err(error) => Err(error),
@@ -147,6 +183,10 @@ impl<'r, 'm> Receive<'r, 'm> {
             if owner == held::token() {
                 drop(held::leave(self.key, Turn::Receive));
                 rx.owner = None;
+                if std::mem::take(&mut rx.in_hand) > 0 {
+                    // The beginning of a message is gone with the buffers of that call.
+                    session.end(&mut rx);
+                }
                 break;
             }
             rx.queued += 1;
@@ -181,61 +221,68 @@ impl<'r, 'm> Receive<'r, 'm> {
         }
     }
 
-    /// Delivers, fails, or arranges a blocking call (`None`).
-    fn advance(&mut self, session: &Session, rx: &mut Rx) -> Option<Result<usize, Error>> {
+    /// Delivers, fails, or arranges a wait.
+    fn advance(&mut self, session: &Session, rx: &mut Rx) -> Advance {
+        let mut tried = false;
         loop {
+            match self.go_on_direct(session, rx) {
+                Stand::Done(result) => return Advance::Done(result),
+                Stand::Pause => return Advance::Pause,
+                Stand::Off => {}
+            }
             if let Some(header) = rx.inbox.header() {
                 let Ok(layout) = FrameLayout::of(&header, Direction::ToClient) else {
                     // Nothing behind this header can be trusted.
                     session.fail();
                     session.shut_down();
-                    return Some(Err(Error::IllegalMessage));
+                    return Advance::Done(Err(Error::IllegalMessage));
                 };
                 if !self.drop_recv
                     && let Some(error) = self.refuse(&header)
                 {
                     rx.refused = true;
-                    return Some(Err(error));
+                    return Advance::Done(Err(error));
                 }
-                if rx.inbox.len() - HEADER_LEN >= layout.total() {
-                    return Some(self.deliver(session, rx, &header, &layout));
-                }
-                if rx.ended {
-                    return Some(self.lost(session, rx));
-                }
-                // The part that is here may be from an earlier call, before the program closed the number.
-                if self.pending == Pending::Start
-                    && matches!(session.kind, Kind::Socket)
-                    && !session.link_is_ours()
+                let whole = rx.inbox.len() - HEADER_LEN >= layout.total();
+                // What is here may be from an earlier call, before the program closed the number.
+                if (rx.refused || !whole && !rx.ended)
+                    && self.pending == Pending::Start
+                    && !session.mailbox.is_ours()
                 {
                     session.number_is_gone(rx);
-                    return Some(self.lost(session, rx));
+                    return Advance::Done(self.lost(session, rx));
                 }
-                if rx.inbox.only_head()
-                    && let Some(done) = self.read_direct(session, rx, &header, &layout)
-                {
-                    return Some(done);
+                if whole {
+                    return Advance::Done(self.deliver(session, rx, &header, &layout));
+                }
+                if rx.ended {
+                    return Advance::Done(self.lost(session, rx));
+                }
+                if !tried && self.begin_direct(rx, &header, &layout) {
+                    tried = true;
+                    continue;
                 }
                 let missing = layout
                     .total()
                     .saturating_add(HEADER_LEN)
                     .saturating_sub(rx.inbox.len());
-                if missing == 0 || rx.ended {
-                    continue;
-                }
                 match self.fill_slab(session, rx, missing.saturating_add(AHEAD)) {
                     Fill::Got => {}
                     Fill::Ended => session.end(rx),
-                    Fill::Wait => return None,
+                    Fill::Wait => return Advance::Wait,
                 }
             } else {
                 if rx.ended {
-                    return Some(self.lost(session, rx));
+                    return Advance::Done(self.lost(session, rx));
+                }
+                if !tried && self.guess_direct(session, rx) {
+                    tried = true;
+                    continue;
                 }
                 match self.fill_header(session, rx) {
                     Fill::Got => {}
                     Fill::Ended => session.end(rx),
-                    Fill::Wait => return None,
+                    Fill::Wait => return Advance::Wait,
                 }
             }
         }
@@ -252,7 +299,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             return None;
         }
         self.out.service = Some(header.kind);
-        self.out.sender = Some(Name::new(header.name.as_bytes()));
+        self.out.sender = Some(header.name.cleaned());
         self.out.mess_type = Some(if is_data(header.kind) {
             header.hint.mess_type()
         } else {
@@ -313,7 +360,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             Kind::Socket => fd::unread(link)
                 .map_err(|e| e.raw_os_error().unwrap_or(0))?
                 .saturating_sub(1),
-            Kind::Stable { .. } => BULK,
+            Kind::Stable => BULK,
         };
         if limit == 0 {
             return Ok(0);
@@ -335,8 +382,12 @@ impl<'r, 'm> Receive<'r, 'm> {
         reader::has_read(rx);
         let link = session.link_fd();
         let limit = match session.kind {
+            Kind::Socket if rx.bulk => {
+                let waiting = fd::unread(link).unwrap_or(0).saturating_sub(1);
+                limit.max(waiting.min(BULK))
+            }
             Kind::Socket => limit,
-            Kind::Stable { .. } => limit.max(BULK),
+            Kind::Stable => limit.max(BULK),
         };
         let got = rx
             .inbox
@@ -361,74 +412,6 @@ impl<'r, 'm> Receive<'r, 'm> {
                 _ => Fill::Ended,
             },
         }
-    }
-
-    /// With just the header in the inbox: reads the rest straight into the caller's buffers, if it
-    /// fits and needs no rework. What came of a part goes into the inbox.
-    fn read_direct(
-        &mut self,
-        session: &Session,
-        rx: &mut Rx,
-        header: &Header,
-        layout: &FrameLayout,
-    ) -> Option<Result<usize, Error>> {
-        let fits = i64::from(header.num_groups) <= self.room.for_groups()
-            && i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
-        if !fits || layout.old_type != 0 || header.order != ByteOrder::NATIVE {
-            return None;
-        }
-        let mut ahead = [0; AHEAD];
-        let mut read = DirectRead::new();
-        let mut room = read.push(&self.room.groups, layout.groups);
-        let mut left = layout.body;
-        for piece in self.room.body.iter() {
-            let part = left.min(piece.len());
-            room &= read.push(piece, part);
-            left -= part;
-            if left == 0 {
-                break;
-            }
-        }
-        if !room || left > 0 || !read.push_own(&mut ahead) {
-            return None;
-        }
-        let got = match read.run(session.link_fd()) {
-            Ok(0) => {
-                session.end(rx);
-                return None;
-            }
-            Ok(got) => got,
-            Err(error) => {
-                if !matches!(error.raw_os_error(), Some(code) if code == libc::EINTR || fd::would_block(code))
-                {
-                    session.end(rx);
-                }
-                return None;
-            }
-        };
-        if got < layout.total() {
-            rx.inbox.fill(got, |slab| {
-                let groups = got.min(layout.groups);
-                self.room.groups.copy_back(0, groups, slab);
-                let mut left = got - groups;
-                for piece in self.room.body.iter() {
-                    let part = left.min(piece.len());
-                    piece.copy_back(0, part, slab);
-                    left -= part;
-                }
-            });
-            return None;
-        }
-        let _: [u8; HEADER_LEN] = rx.inbox.take_array();
-        let extra = got - layout.total();
-        rx.inbox.push(&ahead[..extra]);
-        rx.bulk = extra == AHEAD;
-        rx.refused = false;
-        let index = service::is_regular_membership(header.kind)
-            .then(|| self.own_index_in_room(session, layout.num_groups()));
-        self.tell(header, header.kind, index.flatten(), header.num_groups);
-        self.terminate_groups(layout.num_groups());
-        Some(Ok(layout.body))
     }
 
     /// Takes a whole message out of the inbox.
@@ -530,7 +513,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     fn tell(&mut self, header: &Header, kind: u32, index: Option<i16>, num_groups: i32) {
         let data = is_data(header.kind);
         self.out.service = Some(kind);
-        self.out.sender = Some(Name::new(header.name.as_bytes()));
+        self.out.sender = Some(header.name.cleaned());
         self.out.num_groups = Some(num_groups);
         self.out.mess_type = Some(match index {
             Some(index) => index,

@@ -296,7 +296,7 @@ impl<'a> Send<'a> {
         }
         // On a link of its own the kernel does not tell that the program has closed the mailbox.
         if self.sent == 0
-            && matches!(session.kind, Kind::Stable { .. })
+            && matches!(session.kind, Kind::Stable)
             && self.what != What::Kill
             && !session.mailbox.is_ours()
         {

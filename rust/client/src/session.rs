@@ -16,7 +16,7 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use spread_proto::Name;
 
@@ -31,13 +31,13 @@ use crate::reader;
 use crate::sys::fd::{self, Landing, SharedFd};
 
 /// What the mailbox number is (design: the two kinds of mailbox).
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The link's socket itself. While the inbox holds a complete message, at least one byte stays
     /// unread in it, so that the kernel keeps it readable.
     Socket,
     /// One end of a socket pair, in which a token byte lies while a receive would not block.
-    Stable { ours: OwnedFd },
+    Stable,
 }
 
 /// One connection to one daemon.
@@ -66,6 +66,11 @@ pub(crate) struct Rx {
     pub(crate) bulk: bool,
     /// A token lies in the mailbox (stable kind).
     pub(crate) token: bool,
+    /// The library's end of the mailbox (stable kind), until the session is closed.
+    pub(crate) far: Option<OwnedFd>,
+    /// Bytes of the present message that have left the inbox and the socket, and are in the buffers
+    /// of the owner. Not 0 only for the moments in which it waits for more without letting go.
+    pub(crate) in_hand: usize,
     /// How the reader and this link stand.
     pub(crate) watch: reader::Watch,
 }
@@ -90,6 +95,8 @@ impl Rx {
     pub(crate) fn forget_other_threads(&mut self, me: ThreadToken) {
         if self.owner != Some(me) {
             self.owner = None;
+            // The parent's thread completes the message; here its beginning is missing for ever.
+            self.ended |= std::mem::take(&mut self.in_hand) > 0;
         }
         self.queued = 0;
         self.watch.reset();
@@ -138,7 +145,7 @@ impl Session {
     pub(crate) fn new(
         link: Link,
         mailbox: SharedFd,
-        kind: Kind,
+        far: Option<OwnedFd>,
         options: Options,
         claim: Claim,
     ) -> Arc<Self> {
@@ -147,7 +154,11 @@ impl Session {
             me: Weak::clone(me),
             key: NEXT.fetch_add(1, Ordering::Relaxed),
             mailbox,
-            kind,
+            kind: if far.is_some() {
+                Kind::Stable
+            } else {
+                Kind::Socket
+            },
             link,
             options,
             landing: Landing::default(),
@@ -156,7 +167,10 @@ impl Session {
             ended: AtomicBool::new(false),
             ended_by_program: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            rx: Mutex::default(),
+            rx: Mutex::new(Rx {
+                far,
+                ..Rx::default()
+            }),
             rx_free: Condvar::new(),
             tx: Mutex::default(),
             tx_free: Condvar::new(),
@@ -188,6 +202,16 @@ impl Session {
     /// stream at every moment, so going on is sound.
     pub(crate) fn rx(&self) -> MutexGuard<'_, Rx> {
         self.rx.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, if nobody has the lock at this moment.
+    #[inline]
+    pub(crate) fn rx_now(&self) -> Option<MutexGuard<'_, Rx>> {
+        match self.rx.try_lock() {
+            Ok(rx) => Some(rx),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Locks the sending half.
@@ -244,10 +268,10 @@ impl Session {
 
     /// Puts the token in or takes it out, as the inbox is now. Only the stable kind has one.
     pub(crate) fn settle_token(&self, rx: &mut Rx) {
-        if let Kind::Stable { ours } = &self.kind {
+        if let Some(far) = &rx.far {
             let want = self.has_something(rx);
             if want && !rx.token {
-                rx.token = fd::write_now(ours.as_raw_fd(), &[1]).is_ok();
+                rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
             } else if !want && rx.token && self.mailbox.is_ours() {
                 self.take_all_tokens(rx);
             }
@@ -257,10 +281,10 @@ impl Session {
     /// An arrival behind others: a fresh token first, then the old one out, so that the mailbox
     /// gives an edge per arrival as a socket does.
     pub(crate) fn renew_token(&self, rx: &mut Rx) {
-        if let Kind::Stable { ours } = &self.kind
+        if let Some(far) = &rx.far
             && rx.token
             && self.mailbox.is_ours()
-            && fd::write_now(ours.as_raw_fd(), &[1]).is_ok()
+            && fd::write_now(far.as_raw_fd(), &[1]).is_ok()
         {
             let _ = fd::read_now(self.mailbox(), &mut [0]);
         }
@@ -311,7 +335,7 @@ impl Session {
             rx.refused = false;
             rx.bulk = false;
         }
-        if matches!(self.kind, Kind::Stable { .. }) && self.mailbox.is_ours() {
+        if self.kind == Kind::Stable && self.mailbox.is_ours() {
             self.take_all_tokens(rx);
             self.claim.unmark_token();
             self.settle_token(rx);

@@ -2,9 +2,12 @@
 //!
 //! Mailbox numbers are descriptor numbers, so small and dense: a table in chunks, each slot with a
 //! lock of its own that is held only to copy a reference. A call never waits for a call on another
-//! mailbox here.
+//! mailbox here. Each thread also keeps the sessions that it has received from last, so that taking
+//! a message that waits needs neither that lock nor a reference of its own.
 
+use std::cell::RefCell;
 use std::os::fd::RawFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::session::Session;
@@ -60,4 +63,61 @@ pub(crate) fn lock_all() -> Vec<MutexGuard<'static, Option<Arc<Session>>>> {
         .flat_map(|chunk| chunk.iter())
         .map(open)
         .collect()
+}
+
+/// Sessions that one thread remembers, each at its mailbox number modulo this.
+const RECENT: usize = 4;
+
+thread_local! {
+    static RECENTLY: RefCell<[Option<Arc<Session>>; RECENT]> = const { RefCell::new([const { None }; RECENT]) };
+}
+
+fn place(mailbox: RawFd) -> usize {
+    usize::try_from(mailbox).unwrap_or(0) % RECENT
+}
+
+/// Runs `body` with the session of this mailbox, if the calling thread remembers it and it has not
+/// been closed.
+#[inline]
+pub(crate) fn with_recent<R>(
+    mailbox: RawFd,
+    body: impl FnOnce(&Session) -> Option<R>,
+) -> Option<R> {
+    RECENTLY
+        .try_with(|recent| {
+            // Borrowed already: a signal handler has interrupted the body, or has jumped out of it.
+            let recent = recent.try_borrow().ok()?;
+            let session = recent[place(mailbox)].as_ref()?;
+            if session.mailbox() != mailbox || session.closed.load(Ordering::Acquire) {
+                return None;
+            }
+            body(session)
+        })
+        .ok()
+        .flatten()
+}
+
+/// Has the calling thread remember this session, in the place of another one.
+pub(crate) fn remember(session: &Arc<Session>) {
+    let _ = RECENTLY.try_with(|recent| {
+        if let Ok(mut recent) = recent.try_borrow_mut() {
+            let slot = &mut recent[place(session.mailbox())];
+            if slot.as_ref().is_none_or(|old| old.key() != session.key()) {
+                *slot = Some(Arc::clone(session));
+            }
+        }
+    });
+}
+
+/// Has the calling thread forget a session that is being closed. Others do when they remember
+/// another one, or end; until then they keep its memory, and nothing else.
+pub(crate) fn forget(session: &Session) {
+    let _ = RECENTLY.try_with(|recent| {
+        if let Ok(mut recent) = recent.try_borrow_mut() {
+            let slot = &mut recent[place(session.mailbox())];
+            if slot.as_ref().is_some_and(|old| old.key() == session.key()) {
+                *slot = None;
+            }
+        }
+    });
 }

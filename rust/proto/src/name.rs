@@ -55,6 +55,29 @@ impl Name {
         &self.0[..len]
     }
 
+    /// The same name with zeros from its NUL on, cut to 31 bytes: [`new`](Self::new) of
+    /// [`as_bytes`](Self::as_bytes), without looking at single bytes.
+    #[inline]
+    #[must_use]
+    pub fn cleaned(&self) -> Self {
+        const ONES: u64 = u64::from_ne_bytes([1; 8]);
+        const HIGHS: u64 = ONES << 7;
+        let mut clean = [0; NAME_FIELD];
+        let words = self.0.as_chunks::<8>().0;
+        for (to, from) in clean.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+            let word = u64::from_le_bytes(*from);
+            // The lowest of these bits stands in the first byte that is zero; higher ones may err.
+            let zeros = word.wrapping_sub(ONES) & !word & HIGHS;
+            if zeros != 0 {
+                let before = (1 << (zeros.trailing_zeros() & !7)) - 1;
+                *to = (word & before).to_le_bytes();
+                break;
+            }
+            *to = *from;
+        }
+        Self(clean).terminated()
+    }
+
     /// True for a name of no bytes.
     #[inline]
     #[must_use]
@@ -179,6 +202,23 @@ fn all_graphic(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cleaned_is_the_name_without_what_follows_it() {
+        let mut raw = [0xff; NAME_FIELD];
+        for at in 0..=NAME_FIELD {
+            for junk in [0, 1, 0x7f, 0x80, 0xff] {
+                raw[..at].fill(0x81);
+                raw[at.min(NAME_FIELD)..].fill(junk);
+                if at < NAME_FIELD {
+                    raw[at] = 0;
+                }
+                let name = Name::from_raw(raw);
+                assert_eq!(name.cleaned().raw(), Name::new(name.as_bytes()).raw());
+            }
+        }
+        assert_eq!(Name::EMPTY.cleaned().raw(), Name::EMPTY.raw());
+    }
 
     #[test]
     fn new_cuts_at_the_first_nul_and_at_31_bytes() {

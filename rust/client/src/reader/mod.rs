@@ -151,10 +151,10 @@ pub(crate) fn watch(session: &Arc<Session>) -> std::io::Result<()> {
     let shared = start()?;
     lock(&shared.sessions).insert(session.key(), Arc::clone(session));
     let mut rx = session.rx();
-    if let Kind::Stable { ours } = &session.kind {
+    if let Some(far) = &rx.far {
         shared
             .epoll
-            .add_hangup(ours.as_raw_fd(), link_key(session) + 1)?;
+            .add_hangup(far.as_raw_fd(), link_key(session) + 1)?;
     }
     shared.epoll.add(session.link_fd(), link_key(session))?;
     rx.watch.armed = true;
@@ -170,8 +170,8 @@ pub(crate) fn forget(session: &Session) {
         let _ = shared.epoll.remove(session.link_fd());
     }
     rx.watch.armed = false;
-    if let Kind::Stable { ours } = &session.kind {
-        let _ = shared.epoll.remove(ours.as_raw_fd());
+    if let Some(far) = &rx.far {
+        let _ = shared.epoll.remove(far.as_raw_fd());
     }
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
     }
     let early = match session.kind {
         Kind::Socket => true,
-        Kind::Stable { .. } => {
+        Kind::Stable => {
             let soon = rx
                 .watch
                 .last_return
@@ -215,10 +215,17 @@ pub(crate) fn has_read(rx: &mut Rx) {
     rx.watch.has_read = true;
 }
 
+/// Whether the end of a receive that has read nothing would be nothing to the reader.
+#[inline]
+pub(crate) fn is_content(rx: &Rx) -> bool {
+    let watch = &rx.watch;
+    !(watch.wants || watch.parked || watch.full || watch.has_read)
+}
+
 /// A receive has ended (also one that never came to wait).
 pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     let watch = &mut rx.watch;
-    if std::mem::take(&mut watch.has_read) && matches!(session.kind, Kind::Stable { .. }) {
+    if std::mem::take(&mut watch.has_read) && matches!(session.kind, Kind::Stable) {
         watch.last_return = Some(Instant::now());
     }
     let mut look = std::mem::take(&mut watch.wants);

@@ -21,6 +21,9 @@ const CHILD_KEY: u64 = u64::MAX - 1;
 /// How long an arrival on a socket mailbox is left to the program's own receive.
 const REST: Duration = Duration::from_millis(1);
 
+/// With so much in the inbox of a stable mailbox there is no hurry to add to it.
+const PLENTY: usize = crate::inbox::SLAB_LEN;
+
 /// Most bytes drained from one link before the others get their turn.
 const TURN_BYTES: usize = 1 << 20;
 
@@ -132,19 +135,21 @@ impl State {
     }
 
     /// On a socket mailbox an arrival is first left to the program, which the kernel has woken too,
-    /// as long as the program has not stayed away before. True: it rests.
+    /// as long as the program has not stayed away before. On a stable one it is left for as long where
+    /// the program has much to take already: it will come and read by itself, or it is slow, and then
+    /// reading more at once is cheaper. True: it rests.
     fn may_rest(&mut self, session: &Arc<Session>) -> bool {
-        if !matches!(session.kind, Kind::Socket) {
-            return false;
-        }
         let rx = session.rx();
         let reads = rx.watch.reads;
-        if reads == rx.watch.stayed_away {
-            return false;
-        }
+        let rests = match session.kind {
+            Kind::Socket => reads != rx.watch.stayed_away,
+            Kind::Stable => rx.inbox.len() >= PLENTY && rx.owner.is_none(),
+        };
         drop(rx);
-        self.rest(session, reads);
-        true
+        if rests {
+            self.rest(session, reads);
+        }
+        rests
     }
 
     /// Comes back to a session in a moment.
@@ -207,7 +212,10 @@ impl State {
         self.next_tick = None;
         self.ticking.retain_mut(|entry| {
             let session = &entry.session;
-            let mut rx = session.rx();
+            // Waiting for the lock would hold up the program that has it, and so has come back.
+            let Some(mut rx) = session.rx_now() else {
+                return true;
+            };
             let came_back = rx.watch.reads != entry.reads;
             entry.reads = rx.watch.reads;
             if session.closed.load(Ordering::Acquire) {
@@ -237,20 +245,21 @@ impl State {
             if rest.until > now {
                 return true;
             }
-            let reads = rest.session.rx().watch.reads;
-            let socket = matches!(rest.session.kind, Kind::Socket);
-            if socket && reads != rest.reads && !rest.session.closed.load(Ordering::Acquire) {
-                rest.reads = reads;
-                rest.until = now + REST;
-                return true;
+            if !rest.session.closed.load(Ordering::Acquire) {
+                // A thread that has the lock is there, too.
+                let reads = rest.session.rx_now().map(|rx| rx.watch.reads);
+                if reads != Some(rest.reads) {
+                    rest.reads = reads.unwrap_or(rest.reads);
+                    rest.until = now + REST;
+                    return true;
+                }
             }
             due.push(Arc::clone(&rest.session));
             false
         });
         for session in due {
-            match session.kind {
-                Kind::Socket => self.drain(session),
-                Kind::Stable { .. } => call_back(&session),
+            if !call_back(&session) {
+                self.drain(session);
             }
         }
     }
@@ -262,7 +271,7 @@ impl State {
             return;
         }
         if session.claim.is_free() {
-            announce(&session);
+            announce(&session, &rx);
             return;
         }
         if !session.claim.is_mine() {
@@ -270,10 +279,11 @@ impl State {
         }
         if rx.owner.is_some() {
             rx.watch.wants = true;
+            let reads = rx.watch.reads;
             drop(rx);
             // The owner may have left by a long jump, and nobody would notice on a stable mailbox.
-            if matches!(session.kind, Kind::Stable { .. }) {
-                self.rest(&session, 0);
+            if session.kind == Kind::Stable {
+                self.rest(&session, reads);
             }
             return;
         }
@@ -331,7 +341,7 @@ fn arm(shared: &Shared, session: &Session, rx: &mut Rx) {
         return;
     }
     let waiting = fd::unread(session.link_fd()).is_ok_and(|count| count > 0);
-    if waiting && matches!(session.kind, Kind::Stable { .. }) {
+    if waiting && matches!(session.kind, Kind::Stable) {
         // The program had not come back for it: be slower to disarm the next time.
         rx.watch.needed = rx.watch.needed.saturating_mul(2);
     }
@@ -345,26 +355,29 @@ fn arm(shared: &Shared, session: &Session, rx: &mut Rx) {
 
 /// Data came, and its receiver has not taken it. It is only slow, and takes the token out again when
 /// it returns; or it has left by a long jump, and the program must learn that the mailbox is
-/// readable.
-fn call_back(session: &Session) {
+/// readable. False: there is no receiver, or the kernel tells the program itself.
+fn call_back(session: &Session) -> bool {
     let mut rx = session.rx();
-    if let Kind::Stable { ours } = &session.kind
-        && rx.owner.is_some()
+    if session.kind != Kind::Stable || rx.owner.is_none() {
+        return false;
+    }
+    if let Some(far) = &rx.far
         && rx.watch.wants
         && !rx.token
         && fd::ready_now(session.link_fd(), libc::POLLIN) != 0
     {
-        rx.token = fd::write_now(ours.as_raw_fd(), &[1]).is_ok();
+        rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
     }
+    true
 }
 
 /// Nobody has claimed this mailbox since a fork: the program must still wake from a `select()`.
-fn announce(session: &Session) {
-    if let Kind::Stable { ours } = &session.kind
+fn announce(session: &Session, rx: &Rx) {
+    if let Some(far) = &rx.far
         && fd::ready_now(session.link_fd(), libc::POLLIN) != 0
     {
         session.claim.announce(|| {
-            let _ = fd::write_now(ours.as_raw_fd(), &[1]);
+            let _ = fd::write_now(far.as_raw_fd(), &[1]);
         });
     }
 }
@@ -384,7 +397,7 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
         let limit = match session.kind {
             // The last byte stays, so that the kernel keeps the mailbox readable.
             Kind::Socket => fd::unread(link).unwrap_or(0).saturating_sub(1).min(room),
-            Kind::Stable { .. } => room,
+            Kind::Stable => room,
         };
         if limit == 0 {
             break false;

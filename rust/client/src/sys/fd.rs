@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::BytesMut;
 use libc::c_int;
 
 /// The last error of this thread's system calls.
@@ -147,7 +146,7 @@ pub(crate) fn wait_ready(fd: RawFd, events: i16, timeout_ms: i32) -> i16 {
 
 /// Reads what is there, at most `limit` bytes and at most the spare room of `into`, without
 /// waiting. `Ok(0)`: end of stream (or no room).
-pub(crate) fn read_into(fd: RawFd, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+pub(crate) fn read_into(fd: RawFd, into: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
     let spare = into.spare_capacity_mut();
     let length = spare.len().min(limit);
     // SAFETY: the spare capacity is writable for `length` bytes.

@@ -69,7 +69,7 @@ impl<'a> OutSlice<'a> {
     }
 
     /// A copy of `count` bytes from `offset` on, which the kernel or `write_at` has filled before.
-    pub(crate) fn copy_back(&self, offset: usize, count: usize, to: &mut bytes::BytesMut) {
+    pub(crate) fn copy_back(&self, offset: usize, count: usize, to: &mut Vec<u8>) {
         assert!(offset + count <= self.len(), "range outside the buffer");
         // SAFETY: the start of the range is inside the slice (asserted).
         let from = unsafe { self.raw.iov_base.cast::<u8>().add(offset) };
@@ -87,11 +87,13 @@ impl<'a> OutSlice<'a> {
         unsafe { from.cast::<[u8; N]>().read_unaligned() }
     }
 
-    /// The first `count` bytes as one piece of its own.
-    fn first(&self, count: usize) -> libc::iovec {
+    /// `count` bytes from `offset` on as one piece of its own; no more than there are.
+    fn part(&self, offset: usize, count: usize) -> libc::iovec {
+        let offset = offset.min(self.len());
         libc::iovec {
-            iov_base: self.raw.iov_base,
-            iov_len: count.min(self.raw.iov_len),
+            // Inside the slice or one past its end.
+            iov_base: self.raw.iov_base.wrapping_byte_add(offset),
+            iov_len: count.min(self.len() - offset),
         }
     }
 }
@@ -120,15 +122,21 @@ impl DirectRead {
         }
     }
 
-    /// Adds the first `count` bytes of `slice`. False if there are too many pieces.
-    pub(crate) fn push(&mut self, slice: &OutSlice<'_>, count: usize) -> bool {
+    /// Whether a message whose body goes into so many pieces can be read: with its groups, and two
+    /// buffers of the library's own.
+    pub(crate) fn has_room_for(pieces: usize) -> bool {
+        pieces + 3 <= MAX_PARTS
+    }
+
+    /// Adds `count` bytes of `slice` from `offset` on. False if there are too many pieces.
+    pub(crate) fn push(&mut self, slice: &OutSlice<'_>, offset: usize, count: usize) -> bool {
         if count == 0 {
             return true;
         }
         let Some(slot) = self.parts.get_mut(self.used) else {
             return false;
         };
-        *slot = slice.first(count);
+        *slot = slice.part(offset, count);
         self.wanted += slot.iov_len;
         self.used += 1;
         true
