@@ -22,7 +22,7 @@ use crate::session::{Kind, Link, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd::{self, SharedFd};
 use crate::sys::signals;
-use crate::{close, fork, held, reader, redirect, table};
+use crate::{close, fork, held, interrupt, reader, redirect, table};
 
 /// Private descriptors go to numbers from here on: small ones are for mailboxes, which programs put
 /// into an `fd_set`.
@@ -268,6 +268,7 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
             return Err(Error::CouldNotConnect);
         }
     }
+    interrupt::enter(session);
     if let Err(error) = reader::watch(session) {
         tracing::warn!(
             %error,

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
-use crate::{claim, held, known, notice, reader, table};
+use crate::{claim, held, interrupt, known, notice, reader, table};
 
 type Guards = (
     MutexGuard<'static, Rx>,
@@ -131,6 +131,7 @@ extern "C" fn parent() {
 extern "C" fn child() {
     let Some(mut prepared) = take() else { return };
     CHILDREN.store(0, Ordering::SeqCst);
+    interrupt::forget_bells_in_child();
     let me = held::token();
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {

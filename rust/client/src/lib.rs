@@ -2,8 +2,9 @@
 //!
 //! | to do this | use |
 //! | --- | --- |
+//! | everything, from Rust | [`Connection`]; the rest is what it and other languages are built on |
 //! | open a session | [`Connect`] |
-//! | receive | [`Receive`] |
+//! | receive | [`Receive`], [`receive_message`] |
 //! | send, join, leave | [`Send`] |
 //! | see how much waits | [`waiting_bytes`] |
 //! | end a session | [`disconnect`], [`kill`] |
@@ -20,6 +21,7 @@
 mod claim;
 mod close;
 mod connect;
+mod connection;
 mod daemon_name;
 mod endpoint;
 mod environment;
@@ -28,8 +30,10 @@ pub mod events;
 mod fork;
 mod held;
 mod inbox;
+mod interrupt;
 mod known;
 pub mod log;
+mod message;
 mod notice;
 mod options;
 mod poll;
@@ -43,19 +47,24 @@ mod search;
 mod send;
 mod session;
 mod srv;
+mod stats;
 mod sweep;
 mod sys;
 mod table;
 
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
+pub use connection::{Builder, Connection, Service};
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};
 pub use error::Error;
+pub use interrupt::interrupt;
+pub use message::{Message, MessageProgress, ReceiveMessage, receive_message};
 pub use notice::{
     Ending, Event, EventCallback, Reconnected, event_fd, next_event, set_event_callback,
 };
 pub use options::{
-    Conf, Failover, MailboxKind, OptionError, OptionRow, Options, Sigpipe, TABLE, options_page,
+    Conf, Failover, MailboxKind, OptionError, OptionRow, Options, RecvPolicy, Sigpipe, TABLE,
+    options_page,
 };
 pub use poll::waiting_bytes;
 pub use receive::Receive;
@@ -64,5 +73,6 @@ pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
 pub use spread_proto::Name;
 pub use spread_proto::memb_info;
+pub use stats::{State, Stats, milliseconds, state, stats};
 pub use sys::blocking::BlockingCall;
 pub use sys::out::OutSlice;

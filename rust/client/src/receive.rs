@@ -11,6 +11,7 @@
 //! ([`quick`]).
 
 mod direct;
+mod patience;
 pub(crate) mod quick;
 
 use std::mem::ManuallyDrop;
@@ -31,6 +32,7 @@ use crate::sys::fd;
 use crate::table;
 
 use self::direct::{Direct, Stand};
+use self::patience::Patience;
 
 /// Bytes of a next header that a direct read may take along: never a whole one, so that no frame is
 /// completed early.
@@ -49,6 +51,8 @@ pub struct Receive<'r, 'm> {
     pending: Pending,
     /// The message at the head is being read into the caller's buffers.
     direct: Option<Direct>,
+    /// Waits for a limited time only. `None`: as `SP_receive`.
+    patience: Option<Patience>,
     room: Room<'r, 'm>,
     drop_recv: bool,
     /// What to tell the caller, once the machine is done.
@@ -92,22 +96,27 @@ impl<'r, 'm> Receive<'r, 'm> {
         if session.has_failed() {
             return Err(Error::NetError);
         }
+        Ok(Self::on(session, room, drop_recv))
+    }
+
+    fn on(session: Arc<Session>, room: Room<'r, 'm>, drop_recv: bool) -> Self {
         table::remember(&session);
         let mut room = room;
         if drop_recv {
             room.max_groups = room.max_groups.max(0);
             room.max_body = room.max_body.max(0);
         }
-        Ok(Self {
+        Self {
             key: session.key(),
             session: ManuallyDrop::new(Some(session)),
             call: BlockingCall::NONE,
             pending: Pending::Start,
             direct: None,
+            patience: None,
             room,
             drop_recv,
             out: Outputs::default(),
-        })
+        }
     }
 
     /// Goes on as far as it can without waiting.
@@ -190,15 +199,28 @@ impl<'r, 'm> Receive<'r, 'm> {
                 break;
             }
             rx.queued += 1;
-            rx = session
-                .rx_free
-                .wait(rx)
-                .unwrap_or_else(PoisonError::into_inner);
+            let waited = match &self.patience {
+                Some(patience) => {
+                    let waited;
+                    (rx, waited) = patience.wait_for_turn(session, rx);
+                    waited
+                }
+                None => {
+                    rx = session
+                        .rx_free
+                        .wait(rx)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    Ok(())
+                }
+            };
             rx.queued -= 1;
+            if let Err(error) = waited {
+                return (rx, Err(error));
+            }
         }
         let result = if session.closed.load(Ordering::Acquire) {
             Err(Error::IllegalSession)
-        } else if session.has_failed() {
+        } else if session.has_failed() && self.patience.is_none() {
             Err(Error::NetError)
         } else {
             Ok(())
@@ -237,13 +259,14 @@ impl<'r, 'm> Receive<'r, 'm> {
                     session.shut_down();
                     return Advance::Done(Err(Error::IllegalMessage));
                 };
+                let whole = rx.inbox.len() - HEADER_LEN >= layout.total();
                 if !self.drop_recv
+                    && (whole || self.patience.is_none())
                     && let Some(error) = self.refuse(&header)
                 {
                     rx.refused = true;
                     return Advance::Done(Err(error));
                 }
-                let whole = rx.inbox.len() - HEADER_LEN >= layout.total();
                 // What is here may be from an earlier call, before the program closed the number.
                 if (rx.refused || !whole && !rx.ended)
                     && self.pending == Pending::Start
@@ -255,8 +278,8 @@ impl<'r, 'm> Receive<'r, 'm> {
                 if whole {
                     return Advance::Done(self.deliver(session, rx, &header, &layout));
                 }
-                if rx.ended {
-                    return Advance::Done(self.lost(session, rx));
+                if let Some(error) = self.nothing_more(session, rx) {
+                    return Advance::Done(error);
                 }
                 if !tried && self.begin_direct(rx, &header, &layout) {
                     tried = true;
@@ -269,11 +292,11 @@ impl<'r, 'm> Receive<'r, 'm> {
                 match self.fill_slab(session, rx, missing.saturating_add(AHEAD)) {
                     Fill::Got => {}
                     Fill::Ended => session.end(rx),
-                    Fill::Wait => return Advance::Wait,
+                    Fill::Wait => return self.wait(session),
                 }
             } else {
-                if rx.ended {
-                    return Advance::Done(self.lost(session, rx));
+                if let Some(error) = self.nothing_more(session, rx) {
+                    return Advance::Done(error);
                 }
                 if !tried && self.guess_direct(session, rx) {
                     tried = true;
@@ -282,9 +305,33 @@ impl<'r, 'm> Receive<'r, 'm> {
                 match self.fill_header(session, rx) {
                     Fill::Got => {}
                     Fill::Ended => session.end(rx),
-                    Fill::Wait => return Advance::Wait,
+                    Fill::Wait => return self.wait(session),
                 }
             }
+        }
+    }
+
+    /// No whole message waits: what to say if none can come any more.
+    fn nothing_more(&mut self, session: &Session, rx: &mut Rx) -> Option<Result<usize, Error>> {
+        // Only a patient call begins after a loss has been reported.
+        if self.patience.is_some() && session.has_failed() {
+            return Some(Err(Error::NetError));
+        }
+        rx.ended.then(|| self.lost(session, rx))
+    }
+
+    /// The blocking call is arranged; a patient one waits otherwise, or not.
+    fn wait(&mut self, session: &Session) -> Advance {
+        let Some(patience) = &self.patience else {
+            return Advance::Wait;
+        };
+        match patience.wait(session) {
+            Ok(call) => {
+                self.pending = Pending::Readable;
+                self.call = call;
+                Advance::Wait
+            }
+            Err(error) => Advance::Done(Err(error)),
         }
     }
 
@@ -330,6 +377,9 @@ impl<'r, 'm> Receive<'r, 'm> {
                 Err(code) if fd::would_block(code) => rx.bulk = false,
                 Err(_) => return Fill::Ended,
             }
+        }
+        if self.patience.is_some() {
+            return self.read_header_now(session, rx);
         }
         let code = match self.pending {
             Pending::Header(_) => self.call.outcome().err(),
@@ -424,6 +474,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     ) -> Result<usize, Error> {
         let _: [u8; HEADER_LEN] = rx.inbox.take_array();
         rx.refused = false;
+        rx.gives(HEADER_LEN + layout.total());
         let mut kind = header.kind;
         if layout.old_type > 0 {
             let raw = rx.inbox.take_array();

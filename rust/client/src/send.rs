@@ -8,6 +8,7 @@ use std::io::IoSlice;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 
@@ -221,6 +222,7 @@ impl<'a> Send<'a> {
         let (mut tx, ready) = if self.waited {
             let mut tx = session.tx();
             tx.owner = None;
+            tx.note_unblocked();
             (tx, Ok(()))
         } else {
             Self::take_turn(&session, self.key)
@@ -232,6 +234,7 @@ impl<'a> Send<'a> {
             }
             Ok(false) => {
                 tx.owner = Some(held::token());
+                tx.blocked_since = Some(Instant::now());
                 drop(tx);
                 self.waited = true;
                 self.session = ManuallyDrop::new(held::enter(session, Turn::Send));
@@ -352,6 +355,8 @@ impl<'a> Send<'a> {
         match self.what {
             What::Message => {
                 tx.sent_data = true;
+                tx.sent += 1;
+                tx.sent_bytes += self.total as u64;
                 let groups = self.groups.len() / 32;
                 if groups > limits::MAX_DELIVERED_GROUPS && !tx.warned_groups {
                     tx.warned_groups = true;

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::time::{Duration, Instant};
 
 use spread_proto::Name;
 
@@ -71,6 +72,10 @@ pub(crate) struct Rx {
     /// Bytes of the present message that have left the inbox and the socket, and are in the buffers
     /// of the owner. Not 0 only for the moments in which it waits for more without letting go.
     pub(crate) in_hand: usize,
+    /// Messages that the program has been given.
+    pub(crate) taken: u64,
+    /// Their bytes on the wire.
+    pub(crate) taken_bytes: u64,
     /// How the reader and this link stand.
     pub(crate) watch: reader::Watch,
 }
@@ -84,6 +89,14 @@ pub(crate) struct Tx {
     pub(crate) queued: usize,
     /// A message with data has been sent.
     pub(crate) sent_data: bool,
+    /// How many have been.
+    pub(crate) sent: u64,
+    /// Their bytes on the wire.
+    pub(crate) sent_bytes: u64,
+    /// The time that sends have waited for room.
+    pub(crate) blocked: Duration,
+    /// Since when the present owner waits for room.
+    pub(crate) blocked_since: Option<Instant>,
     /// Groups that were joined and not left, as far as this side has asked.
     pub(crate) joined: BTreeSet<[u8; 32]>,
     /// A warning about many groups has been given.
@@ -91,6 +104,13 @@ pub(crate) struct Tx {
 }
 
 impl Rx {
+    /// The program gets a message of so many bytes on the wire.
+    #[inline]
+    pub(crate) fn gives(&mut self, bytes: usize) {
+        self.taken += 1;
+        self.taken_bytes += bytes as u64;
+    }
+
     /// In a forked child: only the forking thread is there.
     pub(crate) fn forget_other_threads(&mut self, me: ThreadToken) {
         if self.owner != Some(me) {
@@ -104,6 +124,13 @@ impl Rx {
 }
 
 impl Tx {
+    /// The owner has stopped waiting for room.
+    pub(crate) fn note_unblocked(&mut self) {
+        if let Some(since) = self.blocked_since.take() {
+            self.blocked += since.elapsed();
+        }
+    }
+
     /// In a forked child: only the forking thread is there. A frame of which another thread had
     /// sent a part is completed by that thread in the parent.
     pub(crate) fn forget_other_threads(&mut self, me: ThreadToken) {
@@ -231,18 +258,29 @@ impl Session {
 
     /// Takes note that the stream has ended.
     pub(crate) fn end(&self, rx: &mut Rx) {
+        let by_program = !self.mailbox.is_ours() || self.ended_by_program.load(Ordering::Acquire);
+        self.end_because(
+            rx,
+            if by_program {
+                Ending::ByProgram
+            } else {
+                Ending::DaemonGone
+            },
+        );
+    }
+
+    /// The same, where it is known why.
+    pub(crate) fn end_because(&self, rx: &mut Rx, why: Ending) {
         rx.ended = true;
         let first = !self.ended.swap(true, Ordering::AcqRel);
         if first && !self.closed.load(Ordering::Acquire) {
-            if self.mailbox.is_ours() && !self.ended_by_program.load(Ordering::Acquire) {
+            if why == Ending::DaemonGone {
                 known::note_failure(&self.link.endpoint);
                 self.tell(Event::DaemonLost {
                     daemon: self.link.daemon.clone(),
                 });
-                self.tell(Event::Closed(Ending::DaemonGone));
-            } else {
-                self.tell(Event::Closed(Ending::ByProgram));
             }
+            self.tell(Event::Closed(why));
         }
     }
 
@@ -306,6 +344,7 @@ impl Session {
                 let mut tx = self.tx();
                 if tx.owner == Some(who) {
                     tx.owner = None;
+                    tx.note_unblocked();
                     // Half a frame may be out: nothing can follow it.
                     self.fail();
                     self.tx_free.notify_all();

@@ -10,6 +10,7 @@
 //! would only cost; so such a receiver disarms the link, and a coarse tick arms it again when
 //! nobody has come back. See [`Watch`].
 
+mod flow;
 mod thread;
 
 use std::collections::HashMap;
@@ -17,6 +18,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+pub(crate) use flow::Flow;
 
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::Epoll;
@@ -40,8 +43,8 @@ pub(crate) struct Watch {
     parked: bool,
     /// The reader has found an owner; whoever leaves has to look for what is left.
     wants: bool,
-    /// Nothing more is read until the program has taken half of it.
-    full: bool,
+    /// How the session stands with its limits.
+    pub(crate) flow: Flow,
     /// Reads of the link by receivers. A program that takes what is in the inbox does not read: it
     /// may be slow, and the daemon's buffer is the reader's business then.
     reads: u32,
@@ -65,7 +68,7 @@ impl Default for Watch {
             ticking: false,
             parked: false,
             wants: false,
-            full: false,
+            flow: Flow::default(),
             reads: 0,
             stayed_away: 0,
             streak: 0,
@@ -219,7 +222,7 @@ pub(crate) fn has_read(rx: &mut Rx) {
 #[inline]
 pub(crate) fn is_content(rx: &Rx) -> bool {
     let watch = &rx.watch;
-    !(watch.wants || watch.parked || watch.full || watch.has_read)
+    !(watch.wants || watch.parked || watch.has_read) && flow::is_content(rx)
 }
 
 /// A receive has ended (also one that never came to wait).
@@ -229,12 +232,9 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
         watch.last_return = Some(Instant::now());
     }
     let mut look = std::mem::take(&mut watch.wants);
-    if watch.full && rx.inbox.len() <= session.options.recv_max_bytes / 2 {
-        watch.full = false;
-        look = true;
-    }
+    look |= flow::eased(session, rx);
     // The tick has stopped for this link, so nobody else would notice if the program stays away.
-    look |= std::mem::take(&mut watch.parked);
+    look |= std::mem::take(&mut rx.watch.parked);
     if look && let Some(shared) = reader() {
         shared.ask(Request::Look(session.key()));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Request, Shared, TICK, lock};
+use super::{Request, Shared, TICK, flow, lock};
 use crate::claim::Taken;
 use crate::fork;
 use crate::session::{Kind, Rx, Session};
@@ -385,14 +385,17 @@ fn announce(session: &Session, rx: &Rx) {
 /// Reads for one turn. True: there may be more.
 fn drain_some(session: &Session, rx: &mut Rx) -> bool {
     let link = session.link_fd();
-    let most = session.options.recv_max_bytes;
     let mut turn = TURN_BYTES;
     let mut arrived = false;
     let more = loop {
-        let room = most.saturating_sub(rx.inbox.len()).min(turn);
+        if turn == 0 {
+            break true;
+        }
+        let room = flow::room(session, rx).min(turn);
         if room == 0 {
-            rx.watch.full = rx.inbox.len() >= most;
-            break !rx.watch.full;
+            // It has ended by its policy.
+            arrived |= rx.ended;
+            break false;
         }
         let limit = match session.kind {
             // The last byte stays, so that the kernel keeps the mailbox readable.
@@ -414,6 +417,7 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
             Ok(count) => {
                 arrived = true;
                 turn -= count.min(turn);
+                flow::took(session, rx);
             }
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => {}

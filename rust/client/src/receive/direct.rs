@@ -224,6 +224,7 @@ impl Receive<'_, '_> {
         // With large messages a bulk read would only bring the beginning of the next one.
         rx.bulk = extra.len() == AHEAD && !is_large(layout);
         rx.refused = false;
+        rx.gives(HEADER_LEN + layout.total());
         let index = service::is_regular_membership(header.kind)
             .then(|| self.own_index_in_room(session, layout.num_groups()));
         self.tell(header, header.kind, index.flatten(), header.num_groups);

@@ -252,6 +252,27 @@ pub(crate) fn ring(bell: &OwnedFd) {
     unsafe { libc::write(bell.as_raw_fd(), one.as_ptr().cast(), one.len()) };
 }
 
+/// Rings a bell by its number. May be called in a signal handler: the error number of the interrupted
+/// code is kept.
+pub(crate) fn ring_number(bell: RawFd) {
+    // SAFETY: gives the place of this thread's error number, which is live as long as the thread.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: see above.
+    let before = unsafe { *errno };
+    let one = 1_u64.to_ne_bytes();
+    // SAFETY: eight readable bytes.
+    unsafe { libc::write(bell, one.as_ptr().cast(), one.len()) };
+    // SAFETY: see above.
+    unsafe { *errno = before };
+}
+
+/// Empties a bell by its number.
+pub(crate) fn silence_number(bell: RawFd) {
+    let mut count = [0_u8; 8];
+    // SAFETY: eight writable bytes.
+    unsafe { libc::read(bell, count.as_mut_ptr().cast(), count.len()) };
+}
+
 /// Empties a bell.
 pub(crate) fn silence(bell: &OwnedFd) {
     let mut count = [0_u8; 8];

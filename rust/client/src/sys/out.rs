@@ -41,6 +41,17 @@ impl<'a> OutSlice<'a> {
         }
     }
 
+    /// The memory of `slice`. Whoever fills it writes bytes only.
+    pub fn of_bytes(slice: &'a mut [u8]) -> Self {
+        Self {
+            raw: libc::iovec {
+                iov_base: slice.as_mut_ptr().cast(),
+                iov_len: slice.len(),
+            },
+            memory: PhantomData,
+        }
+    }
+
     /// Room in bytes.
     #[inline]
     pub fn len(&self) -> usize {

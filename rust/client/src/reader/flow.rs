@@ -1,0 +1,242 @@
+//! Flow: how much of a session may wait for the program, and what is done about more.
+//!
+//! The reader asks [`room`] before each read of a link and tells what it has read with [`took`];
+//! receivers tell that something has been taken with [`eased`]. All of it under the session's `rx`
+//! lock, and without a wait.
+
+use std::time::{Duration, Instant};
+
+use crate::inbox::{Dropped, Limits, SLAB_LEN};
+use crate::notice::{Ending, Event};
+use crate::options::{Options, RecvPolicy};
+use crate::session::{Rx, Session};
+
+/// Where messages are dropped, reads are no longer than this beyond the limit.
+const STEP: usize = SLAB_LEN;
+
+/// Messages that are no data are never dropped. So many times the limit may wait before reading
+/// stops for their sake.
+const MOST_KEPT: usize = 2;
+
+/// Warnings about one session are not given more often.
+const WARN_AGAIN: Duration = Duration::from_secs(60);
+
+/// From so many bytes on, messages are counted as they come; below, when somebody asks.
+const COUNT_FROM: usize = SLAB_LEN;
+
+/// How a session stands with its limits; part of its receiving half.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    /// More than the high mark waits, or has waited and the low mark is not reached yet.
+    slow: bool,
+    /// Nothing more is read until the low mark is reached.
+    full: bool,
+    /// With so few bytes in the inbox a receiver has to look whether the time of slowness is over.
+    /// Not 0 only in such a time.
+    pub(super) eases_at: usize,
+    /// Messages dropped so far.
+    pub(crate) dropped: Dropped,
+    /// The most that has waited.
+    pub(crate) peak: Waiting,
+    warned: Option<Instant>,
+}
+
+/// What waits for the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Rx {
+    /// What waits now.
+    pub(crate) fn waiting(&mut self) -> Waiting {
+        // In the middle of a direct read the inbox does not begin with a header.
+        let messages = if self.in_hand > 0 {
+            0
+        } else {
+            self.inbox.messages(self.taken)
+        };
+        Waiting {
+            messages,
+            bytes: self.inbox.len() as u64,
+        }
+    }
+}
+
+fn limits(options: &Options) -> Limits {
+    Limits {
+        bytes: options.recv_max_bytes,
+        messages: u64::from(options.recv_max_messages),
+    }
+}
+
+/// A part of a limit.
+fn share(limit: u64, percent: u32) -> u64 {
+    // Below 2^40 times 100.
+    limit * u64::from(percent) / 100
+}
+
+/// Whether so much is at least this share of a limit.
+fn reaches(waiting: Waiting, options: &Options, percent: u32) -> bool {
+    let most = limits(options);
+    waiting.bytes >= share(most.bytes as u64, percent)
+        || most.messages != 0 && waiting.messages >= share(most.messages, percent).max(1)
+}
+
+/// How many bytes the reader may read now. 0: reading has stopped, or the session has ended, for the
+/// sake of the limits.
+pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
+    let options = &session.options;
+    let most = limits(options);
+    let have = rx.inbox.len();
+    if let RecvPolicy::DropOldest | RecvPolicy::DropNewest = options.recv_policy {
+        if have < most.bytes.saturating_mul(MOST_KEPT).saturating_add(STEP) {
+            return STEP;
+        }
+        stop(session, rx);
+        return 0;
+    }
+    let too_many = most.messages != 0 && rx.waiting().messages >= most.messages;
+    if have < most.bytes && !too_many {
+        return most.bytes - have;
+    }
+    if options.recv_policy == RecvPolicy::Close {
+        tracing::warn!(
+            "the session at {} is ended, as more waits for the program than may (recv_policy=close)",
+            session.link.daemon
+        );
+        session.end_because(rx, Ending::Overflow);
+        // The daemon learns it now; what has come is still delivered.
+        session.shut_down();
+    } else {
+        stop(session, rx);
+    }
+    0
+}
+
+/// Nothing more is read until the low mark is reached.
+fn stop(session: &Session, rx: &mut Rx) {
+    rx.watch.flow.full = true;
+    note_slow(session, rx);
+}
+
+/// Bytes have been put into the inbox.
+pub(super) fn took(session: &Session, rx: &mut Rx) {
+    let options = &session.options;
+    let spare_first = rx.refused;
+    let dropped = match options.recv_policy {
+        RecvPolicy::Block | RecvPolicy::Close => Dropped::default(),
+        RecvPolicy::DropOldest => rx.inbox.drop_oldest(rx.taken, limits(options), spare_first),
+        RecvPolicy::DropNewest => rx.inbox.drop_newest(rx.taken, limits(options)),
+    };
+    if dropped.messages > 0 {
+        let Dropped { messages, bytes } = dropped;
+        let all = &mut rx.watch.flow.dropped;
+        all.messages += messages;
+        all.bytes += bytes;
+        session.tell(Event::Dropped { messages, bytes });
+    }
+    if rx.inbox.len() >= COUNT_FROM || options.recv_max_messages != 0 {
+        let waiting = rx.waiting();
+        let peak = &mut rx.watch.flow.peak;
+        peak.messages = peak.messages.max(waiting.messages);
+        peak.bytes = peak.bytes.max(waiting.bytes);
+        if dropped.messages > 0 || reaches(waiting, options, options.recv_high_pct) {
+            note_slow(session, rx);
+        }
+    }
+}
+
+/// Tells, once, that the program is slow.
+fn note_slow(session: &Session, rx: &mut Rx) {
+    let Waiting { messages, bytes } = rx.waiting();
+    let flow = &mut rx.watch.flow;
+    // Messages are not counted by those who only look at bytes.
+    flow.eases_at = if session.options.recv_max_messages == 0 {
+        let low = share(
+            session.options.recv_max_bytes as u64,
+            session.options.recv_low_pct,
+        );
+        usize::try_from(low).unwrap_or(usize::MAX)
+    } else {
+        usize::MAX
+    };
+    if std::mem::replace(&mut flow.slow, true) {
+        return;
+    }
+    session.tell(Event::Slow { messages, bytes });
+    if flow.warned.is_none_or(|at| at.elapsed() >= WARN_AGAIN) {
+        flow.warned = Some(Instant::now());
+        tracing::warn!(
+            "{messages} messages ({bytes} bytes) from {} wait for the program (recv_policy={})",
+            session.link.daemon,
+            session.options.recv_policy.name()
+        );
+    }
+}
+
+/// Whether a receiver that has taken something need not look.
+#[inline]
+pub(super) fn is_content(rx: &Rx) -> bool {
+    let eases_at = rx.watch.flow.eases_at;
+    eases_at == 0 || rx.inbox.len() > eases_at
+}
+
+/// Something has been taken. True: reading had stopped, and can go on.
+pub(super) fn eased(session: &Session, rx: &mut Rx) -> bool {
+    let options = &session.options;
+    if is_content(rx) || reaches_low(rx.waiting(), options) {
+        return false;
+    }
+    let Waiting { messages, bytes } = rx.waiting();
+    let flow = &mut rx.watch.flow;
+    flow.eases_at = 0;
+    if std::mem::take(&mut flow.slow) {
+        session.tell(Event::SlowCleared { messages, bytes });
+    }
+    std::mem::take(&mut flow.full)
+}
+
+/// Whether more than the low mark waits.
+fn reaches_low(waiting: Waiting, options: &Options) -> bool {
+    let most = limits(options);
+    waiting.bytes > share(most.bytes as u64, options.recv_low_pct)
+        || most.messages != 0 && waiting.messages > share(most.messages, options.recv_low_pct)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_shares_of_the_limits() {
+        let options = Options {
+            recv_max_bytes: 1000 << 10,
+            recv_max_messages: 10,
+            ..Options::default()
+        };
+        let waiting = |messages, bytes| Waiting { messages, bytes };
+        assert!(!reaches(waiting(7, (800 << 10) - 1), &options, 80));
+        assert!(reaches(waiting(0, 800 << 10), &options, 80));
+        assert!(reaches(waiting(8, 0), &options, 80));
+        assert!(reaches_low(waiting(6, 0), &options));
+        assert!(reaches_low(waiting(0, (500 << 10) + 1), &options));
+        assert!(!reaches_low(waiting(5, 500 << 10), &options));
+    }
+
+    #[test]
+    fn a_limit_of_one_message_has_marks_too() {
+        let options = Options {
+            recv_max_messages: 1,
+            ..Options::default()
+        };
+        let one = Waiting {
+            messages: 1,
+            bytes: 1,
+        };
+        assert!(reaches(one, &options, 80));
+        assert!(!reaches(Waiting::default(), &options, 80));
+        assert!(!reaches_low(Waiting::default(), &options));
+    }
+}

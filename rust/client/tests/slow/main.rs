@@ -1,0 +1,6 @@
+//! Slow readers on an embedded network.
+
+#[cfg(test)]
+mod policies;
+#[cfg(test)]
+mod support;
