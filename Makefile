@@ -48,7 +48,7 @@ all:
 	cp $(TARGET)/release/everspread $(BUILD)/bin/
 	ln -s $(SONAME) $(BUILD)/lib/libspread.so
 	for core in $(CORE); do \
-		$(CC) -shared $(LDFLAGS) $(CORE_LDFLAGS) -Wl,-soname,lib$$core.so.3 -Wl,--no-as-needed -x c /dev/null -x none \
+		$(CC) -shared $(LDFLAGS) -Wl,-z,relro,-z,now $(CORE_LDFLAGS) -Wl,-soname,lib$$core.so.3 -Wl,--no-as-needed -x c /dev/null -x none \
 			$(BUILD)/lib/$(SONAME) -o $(BUILD)/lib/lib$$core.so.3 || exit 1; \
 		ln -s $(SONAME) $(BUILD)/lib/lib$$core.so; \
 		ln -s libspread.a $(BUILD)/lib/lib$$core.a; \
@@ -68,7 +68,7 @@ test: test-rust test-sanitized test-valgrind
 
 test-rust:
 	scripts/need cargo cc c++ nm readelf
-	scripts/need --optional valgrind strace pkg-config cmake mandoc man
+	scripts/need --optional valgrind strace pkg-config cmake mandoc man dpkg-buildpackage dh lintian
 	$(CARGO) test --workspace --no-fail-fast
 
 test-sanitized: test-rust

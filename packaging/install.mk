@@ -34,3 +34,10 @@ install uninstall:
 
 $(BUILD)/complete: Makefile build.rs Cargo.toml Cargo.lock $(shell find rust include man docs -type f)
 	$(MAKE) all
+
+# Debian packages, in build/deb; needs no root.
+.PHONY: deb
+
+deb:
+	scripts/need cargo cc dpkg-buildpackage dh fakeroot
+	CARGO_TARGET_DIR='$(abspath $(TARGET))' scripts/deb $(abspath $(BUILD))/deb

@@ -35,7 +35,7 @@ pub(crate) struct Header {
 }
 
 /// All of them.
-pub(crate) const HEADERS: [Header; 3] = [
+pub(crate) const HEADERS: [Header; 4] = [
     Header {
         file: "sp_func.h",
         prefix: "SP_",
@@ -53,6 +53,12 @@ pub(crate) const HEADERS: [Header; 3] = [
         prefix: "SPX_",
         head: include_str!("sp_ext.head.h"),
         guard: "INC_SP_EXT",
+    },
+    Header {
+        file: "fl.h",
+        prefix: "FL_",
+        head: include_str!("fl.head.h"),
+        guard: "INC_FL",
     },
 ];
 

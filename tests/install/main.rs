@@ -2,6 +2,7 @@
 //! runs, and `make uninstall` leaves nothing.
 
 mod cmake;
+mod deb;
 mod installed;
 mod man;
 mod pkg_config;
@@ -13,7 +14,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use installed::{Prefix, files_below, make, prefix};
-use support::{Compile, Linkage, ProgramCommand, scratch, skip};
+use support::{Compile, Executable, Linkage, ProgramCommand, scratch, skip};
 
 /// The names inside of the libraries, under which programs ask for them.
 const SONAMES: [&str; 4] = [
@@ -147,42 +148,47 @@ fn links(dir: &Path) -> Vec<(String, String)> {
 fn programs_of_the_classic_core_libraries_run() {
     let net = prefix().network();
     for core in ["libspread-core.so.3", "libtspread-core.so.3"] {
-        // An imitation with the classic name inside, to be linked with and never loaded.
-        let dir = scratch(&format!("imitation-{core}"));
-        let imitation = dir.join("imitation.c");
-        let functions = [
-            "SP_connect",
-            "SP_disconnect",
-            "SP_error",
-            "SP_multicast",
-            "SP_receive",
-        ];
-        let text: String = functions.map(|f| format!("void {f}(void) {{}}\n")).concat();
-        fs::write(&imitation, text).unwrap();
-        let built = ProgramCommand::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .arg(dir.join(core))
-            .arg(format!("-Wl,-soname,{core}"))
-            .arg(&imitation)
-            .run();
-        built.assert_success();
-
-        let program = Compile::new(format!("hello-{core}"))
-            .source(installed::source("hello.c"))
-            .headers_of(prefix().include())
-            .linkage(Linkage::Nothing)
-            .libs([dir.join(core).into_os_string()])
-            .libs([format!(
-                "-Wl,--enable-new-dtags,-rpath,{}",
-                prefix().lib().display()
-            )])
-            .build()
-            .unwrap();
-        assert!(dynamic(program.path(), "NEEDED").contains(&core.to_owned()));
+        let lib = prefix().lib();
+        let program = hello_for_core(core, core, &prefix().include(), Some(&lib));
         let run = program.command().arg(net.daemon()).run();
         run.assert_success();
         assert!(run.stdout_text().starts_with("hello from #"));
     }
+}
+
+/// The hello program as it would be if it had been linked with a classic core library.
+fn hello_for_core(name: &str, core: &str, include: &Path, search: Option<&Path>) -> Executable {
+    // An imitation with the classic name inside, to be linked with and never loaded.
+    let dir = scratch(&format!("imitation-{name}"));
+    let imitation = dir.join("imitation.c");
+    let functions = [
+        "SP_connect",
+        "SP_disconnect",
+        "SP_error",
+        "SP_multicast",
+        "SP_receive",
+    ];
+    let text: String = functions.map(|f| format!("void {f}(void) {{}}\n")).concat();
+    fs::write(&imitation, text).expect("a file can be written below target");
+    let built = ProgramCommand::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(dir.join(core))
+        .arg(format!("-Wl,-soname,{core}"))
+        .arg(&imitation)
+        .run();
+    built.assert_success();
+
+    let search = search.map(|dir| format!("-Wl,--enable-new-dtags,-rpath,{}", dir.display()));
+    let program = Compile::new(format!("hello-{name}"))
+        .source(installed::source("hello.c"))
+        .headers_of(include)
+        .linkage(Linkage::Nothing)
+        .libs([dir.join(core).into_os_string()])
+        .libs(search)
+        .build()
+        .expect("the program compiles");
+    assert!(dynamic(program.path(), "NEEDED").contains(&core.to_owned()));
+    program
 }
 
 #[test]

@@ -64,6 +64,15 @@ pub fn kill(mailbox: i32) {
     close(&session, Instant::now() + Duration::from_millis(100));
 }
 
+/// Takes down a session whose loss has been told, if nobody else has done so.
+pub(crate) fn lost(session: &Arc<Session>) {
+    if table::remove_this(session) {
+        session.closed.store(true, Ordering::Release);
+        session.shut_down();
+        close(session, Instant::now() + Duration::from_millis(100));
+    }
+}
+
 /// Takes down a session whose number the program has closed, and which the kernel has handed out
 /// again.
 pub(crate) fn replaced(session: &Arc<Session>) {

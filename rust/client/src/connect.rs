@@ -191,13 +191,7 @@ impl Connecting {
         match self.search.advance(call) {
             SearchProgress::Blocked => ConnectProgress::Blocked,
             SearchProgress::RunMethods(fd) => ConnectProgress::RunMethods(fd),
-            SearchProgress::Done(Err(error)) => {
-                let tried = self.search.take_tried();
-                if !tried.is_empty() {
-                    reason::because(tried);
-                }
-                ConnectProgress::Done(Err(error))
-            }
+            SearchProgress::Done(Err(error)) => ConnectProgress::Done(Err(error)),
             SearchProgress::Done(Ok(accepting)) => ConnectProgress::Done(self.open(*accepting)),
         }
     }

@@ -5,20 +5,23 @@
 //! reading of each mailbox is unclaimed in both processes ([`crate::claim`]). A pipe tells the
 //! parent's reader when no child can use the connections any more.
 //!
-//! Lock order: slots of the table, then per session `rx`, `tx` and the notices, the reader's place, the
-//! list of free claims, the dispatcher's place, the memory of names and addresses. Threads that hold one of them take only later ones.
+//! Lock order: slots of the table, then per session the flush layer's state, `rx`, `tx` and the
+//! notices, the reader's place, the list of free claims, the dispatcher's place, the memory of names
+//! and addresses. Threads that hold one of them take only later ones.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
+use crate::flush;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
 use crate::{claim, held, interrupt, known, notice, reader, table};
 
 type Guards = (
+    Option<MutexGuard<'static, flush::State>>,
     MutexGuard<'static, Rx>,
     MutexGuard<'static, Tx>,
     MutexGuard<'static, notice::Inner>,
@@ -77,7 +80,12 @@ extern "C" fn prepare() {
     let sessions: Vec<SessionLocks> = slots
         .iter()
         .filter_map(|slot| slot.as_ref())
-        .map(|session| HeldOver::lock(Arc::clone(session), |s| (s.rx(), s.tx(), s.notices.lock())))
+        .map(|session| {
+            HeldOver::lock(Arc::clone(session), |s| {
+                let flush = s.flush.get().map(flush::Flush::lock);
+                (flush, s.rx(), s.tx(), s.notices.lock())
+            })
+        })
         .collect();
     // Here and not after the fork: the first process to come back may claim before the other has
     // run its handler. If the fork fails, the pipe ends at once and we are alone again.
@@ -136,7 +144,10 @@ extern "C" fn child() {
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {
         session.owner().claim.inherit();
-        let (rx, tx, notices) = session.guards();
+        let (flush, rx, tx, notices) = session.guards();
+        if let Some(flush) = flush {
+            flush.forget_other_threads(me);
+        }
         rx.forget_other_threads(me);
         tx.forget_other_threads(me);
         notices.forget_in_child();

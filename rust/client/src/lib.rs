@@ -7,6 +7,7 @@
 //! | receive | [`Receive`], [`receive_message`] |
 //! | send, join, leave | [`Send`] |
 //! | see how much waits | [`waiting_bytes`] |
+//! | virtual synchrony (Flush Spread) | [`flush`] |
 //! | end a session | [`disconnect`], [`kill`] |
 //! | learn what happens to a session | [`next_event`], [`event_fd`], [`set_event_callback`] |
 //! | run an event loop with timers and descriptors | [`events`] |
@@ -27,6 +28,7 @@ mod endpoint;
 mod environment;
 mod error;
 pub mod events;
+pub mod flush;
 mod fork;
 mod held;
 mod inbox;

@@ -162,9 +162,9 @@ impl Sizes {
 fn take(mailbox: i32, sizes: Sizes) -> Result<Message, Error> {
     let mut groups = vec![[0; 32]; sizes.groups];
     let mut body = vec![0; sizes.body];
-    let mut pieces = [OutSlice::of_bytes(&mut body)];
+    let mut pieces = [OutSlice::over(&mut body)];
     let room = Room {
-        groups: OutSlice::of_bytes(groups.as_flattened_mut()),
+        groups: OutSlice::over(groups.as_flattened_mut()),
         max_groups: i32::try_from(sizes.groups).unwrap_or(i32::MAX),
         body: &mut pieces,
         max_body: i64::try_from(sizes.body).unwrap_or(i64::MAX),

@@ -29,6 +29,7 @@ use crate::room::{Outputs, Progress, Room, terminate};
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
+use crate::sys::out::OutSlice;
 use crate::table;
 
 use self::direct::{Direct, Stand};
@@ -55,9 +56,15 @@ pub struct Receive<'r, 'm> {
     patience: Option<Patience>,
     room: Room<'r, 'm>,
     drop_recv: bool,
+    /// Only what is whole in the inbox is looked at.
+    whole: bool,
     /// What to tell the caller, once the machine is done.
     pub out: Outputs,
 }
+
+/// Most bytes behind a header that are collected for [`Receive::until_whole`]: far more than any
+/// daemon sends.
+const MAX_WHOLE: usize = 4 << 20;
 
 /// What the blocking call was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,13 +100,22 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// [`Error::IllegalSession`]; [`Error::NetError`] after a loss has been reported.
     pub fn begin(mailbox: i32, room: Room<'r, 'm>, drop_recv: bool) -> Result<Self, Error> {
         let session = table::find(mailbox).ok_or(Error::IllegalSession)?;
+        Self::on(session, room, drop_recv)
+    }
+
+    /// The same for a session that is at hand.
+    pub(crate) fn on(
+        session: Arc<Session>,
+        room: Room<'r, 'm>,
+        drop_recv: bool,
+    ) -> Result<Self, Error> {
         if session.has_failed() {
             return Err(Error::NetError);
         }
-        Ok(Self::on(session, room, drop_recv))
+        Ok(Self::new(session, room, drop_recv))
     }
 
-    fn on(session: Arc<Session>, room: Room<'r, 'm>, drop_recv: bool) -> Self {
+    fn new(session: Arc<Session>, room: Room<'r, 'm>, drop_recv: bool) -> Self {
         table::remember(&session);
         let mut room = room;
         if drop_recv {
@@ -115,7 +131,51 @@ impl<'r, 'm> Receive<'r, 'm> {
             patience: None,
             room,
             drop_recv,
+            whole: false,
             out: Outputs::default(),
+        }
+    }
+
+    /// A receive that takes nothing: it ends when a message is whole in the inbox, with its sizes as
+    /// a message without any room has them. One that is larger than any daemon's is a broken frame.
+    pub(crate) fn until_whole(session: Arc<Session>) -> Result<Self, Error> {
+        let room = Room {
+            groups: OutSlice::EMPTY,
+            max_groups: 0,
+            body: &mut [],
+            // Refuses also an empty body.
+            max_body: -1,
+        };
+        let mut receive = Self::on(session, room, false)?;
+        receive.whole = true;
+        Ok(receive)
+    }
+
+    /// Goes on as far as it can, and gives up where it would have to wait (`None`).
+    pub(crate) fn try_now(&mut self) -> Option<Result<usize, Error>> {
+        loop {
+            match self.step() {
+                Progress::Done(result) => return Some(result),
+                Progress::Blocked if self.call.run_now() => {}
+                Progress::Blocked => {
+                    self.give_up();
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Leaves the turn. What has come of a message stays in the inbox.
+    fn give_up(&mut self) {
+        let registered = held::leave(self.key, Turn::Receive);
+        if let Some(session) = registered.or_else(|| self.session.take()) {
+            let mut rx = session.rx();
+            rx.owner = None;
+            session.settle_token(&mut rx);
+            reader::returned(&session, &mut rx);
+            if rx.queued > 0 {
+                session.rx_free.notify_one();
+            }
         }
     }
 
@@ -259,29 +319,34 @@ impl<'r, 'm> Receive<'r, 'm> {
                     session.shut_down();
                     return Advance::Done(Err(Error::IllegalMessage));
                 };
-                let whole = rx.inbox.len() - HEADER_LEN >= layout.total();
+                let is_whole = rx.inbox.len() - HEADER_LEN >= layout.total();
+                if self.whole && !is_whole && layout.total() > MAX_WHOLE {
+                    session.fail();
+                    session.shut_down();
+                    return Advance::Done(Err(Error::IllegalMessage));
+                }
                 if !self.drop_recv
-                    && (whole || self.patience.is_none())
+                    && (is_whole || !self.whole)
                     && let Some(error) = self.refuse(&header)
                 {
                     rx.refused = true;
                     return Advance::Done(Err(error));
                 }
                 // What is here may be from an earlier call, before the program closed the number.
-                if (rx.refused || !whole && !rx.ended)
+                if (rx.refused || !is_whole && !rx.ended)
                     && self.pending == Pending::Start
                     && !session.mailbox.is_ours()
                 {
                     session.number_is_gone(rx);
                     return Advance::Done(self.lost(session, rx));
                 }
-                if whole {
+                if is_whole {
                     return Advance::Done(self.deliver(session, rx, &header, &layout));
                 }
                 if let Some(error) = self.nothing_more(session, rx) {
                     return Advance::Done(error);
                 }
-                if !tried && self.begin_direct(rx, &header, &layout) {
+                if !tried && !self.whole && self.begin_direct(rx, &header, &layout) {
                     tried = true;
                     continue;
                 }

@@ -13,17 +13,18 @@ use spread_proto::{
 };
 
 use crate::daemon_name::DaemonName;
-use crate::endpoint::{Answer, Lookup, address_of, open, start_lookup};
+use crate::endpoint::{Answer, Lookup, Question, address_of, open, start_lookup};
 use crate::error::Error;
 use crate::known;
 use crate::options::{Failover, Options};
 use crate::random::Random;
+use crate::reason;
 use crate::sweep::{Candidate, Rules, Sweep, Want};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
 use crate::sys::resolve::ResolveError;
 
-/// Bytes of reasons that are kept of a vain search; a list of daemons may be long.
+/// Bytes of reasons that are kept for `SPX_last_error`; a list of daemons may be long.
 const MAX_REASONS: usize = 1000;
 
 /// Pause before a unix socket with a full backlog is tried again.
@@ -88,9 +89,9 @@ pub(crate) struct Search {
     random: Random,
     current: Option<Candidate>,
     ghosts: u32,
-    /// What became of each candidate and lookup.
-    tried: String,
     stage: Stage,
+    /// What became of each candidate, for `SPX_last_error`.
+    tried: String,
 }
 
 impl Search {
@@ -121,14 +122,9 @@ impl Search {
             random: Random::new(),
             current: None,
             ghosts: 0,
-            tried: String::new(),
             stage: Stage::Next,
+            tried: String::new(),
         }
-    }
-
-    /// What became of all that has been tried in vain, in words; empty if nothing has been.
-    pub(crate) fn take_tried(&mut self) -> String {
-        std::mem::take(&mut self.tried)
     }
 
     /// All methods have run; `ok`: each of them succeeded.
@@ -174,7 +170,12 @@ impl Search {
                         return progress;
                     }
                 },
-                Stage::Finished(result) => return SearchProgress::Done(result),
+                Stage::Finished(result) => {
+                    if result.is_err() && !self.tried.is_empty() {
+                        reason::because(std::mem::take(&mut self.tried));
+                    }
+                    return SearchProgress::Done(result);
+                }
             };
             self.stage = stage;
         }
@@ -189,29 +190,41 @@ impl Search {
         (!left.is_zero()).then(|| milliseconds(left))
     }
 
-    /// This candidate, or lookup, has failed.
+    /// This candidate has failed.
     fn failed(&mut self, error: Error) -> Stage {
         self.failed_because(error, &error)
     }
 
     /// The same, with a reason that tells more.
     fn failed_because(&mut self, error: Error, reason: &dyn fmt::Display) -> Stage {
-        let place = self.current.as_ref().map(|c| c.endpoint.to_string());
-        self.note(place.as_deref(), reason);
-        self.give_up_current(error)
+        if let Some(Candidate { endpoint, .. }) = &self.current {
+            let endpoint = endpoint.clone();
+            self.note(&endpoint, reason);
+        }
+        self.candidate_failed(error)
     }
 
-    /// Takes down what became of a candidate or a name.
-    fn note(&mut self, place: Option<&str>, reason: &dyn fmt::Display) {
-        let place = place.unwrap_or("connecting");
+    /// The lookup of a name has failed.
+    fn lookup_failed(
+        &mut self,
+        question: &Question,
+        error: Error,
+        reason: &dyn fmt::Display,
+    ) -> Stage {
+        self.note(question, reason);
+        self.candidate_failed(error)
+    }
+
+    /// Keeps why there is no session at this place.
+    fn note(&mut self, place: &dyn fmt::Display, reason: &dyn fmt::Display) {
         tracing::info!("{place}: {reason}");
         if self.tried.len() < MAX_REASONS {
-            let separator = if self.tried.is_empty() { "" } else { "; " };
-            let _ = write!(self.tried, "{separator}{place}: {reason}");
+            let comma = if self.tried.is_empty() { "" } else { "; " };
+            let _ = write!(self.tried, "{comma}{place}: {reason}");
         }
     }
 
-    fn give_up_current(&mut self, error: Error) -> Stage {
+    fn candidate_failed(&mut self, error: Error) -> Stage {
         if let Some(Candidate { endpoint, .. }) = &self.current {
             // A refusal is an answer of a daemon that is there.
             if matches!(error, Error::CouldNotConnect | Error::ConnectionClosed) {
@@ -249,10 +262,11 @@ impl Search {
                     self.sweep.answered(found, &mut self.random);
                     return Stage::Next;
                 }
-                match start_lookup(question) {
+                match start_lookup(question.clone()) {
                     Some(lookup) => Stage::Resolving(lookup),
                     None => {
-                        self.failed_because(Error::CouldNotConnect, &"no thread for the resolver")
+                        let reason = "no thread for the resolver";
+                        self.lookup_failed(&question, Error::CouldNotConnect, &reason)
                     }
                 }
             }
@@ -282,7 +296,7 @@ impl Search {
             }
             None => Ok(self.unresolved(
                 &lookup,
-                "the resolver has not answered in time",
+                "no answer from the resolver in time",
                 Error::ConnectionClosed,
             )),
         }
@@ -297,12 +311,16 @@ impl Search {
             }
             Err(ResolveError::Unknown) => {
                 known::forget_answer(lookup.question());
-                self.nothing_found(lookup, &"there is no such name", Error::IllegalSpread)
+                self.lookup_failed(
+                    lookup.question(),
+                    Error::IllegalSpread,
+                    &"there is no such name",
+                )
             }
             Err(ResolveError::Nothing) => {
                 known::forget_answer(lookup.question());
                 let reason = "the name has nothing to connect to";
-                self.nothing_found(lookup, &reason, Error::CouldNotConnect)
+                self.lookup_failed(lookup.question(), Error::CouldNotConnect, &reason)
             }
             Err(ResolveError::Failed(reason)) => {
                 self.unresolved(lookup, &reason, Error::CouldNotConnect)
@@ -318,13 +336,8 @@ impl Search {
                 self.sweep.answered(found, &mut self.random);
                 Stage::Next
             }
-            None => self.nothing_found(lookup, &reason, error),
+            None => self.lookup_failed(lookup.question(), error, &reason),
         }
-    }
-
-    fn nothing_found(&mut self, lookup: &Lookup, reason: &dyn fmt::Display, error: Error) -> Stage {
-        self.note(Some(&lookup.question().to_string()), reason);
-        self.give_up_current(error)
     }
 
     /// Waits for the socket to be connected.
@@ -409,20 +422,19 @@ impl Search {
                 HandshakeStep::Done(accepted) => return Ok(self.accepted(socket, accepted)),
                 HandshakeStep::Failed(failure) => {
                     drop(socket);
-                    let error = match failure {
+                    return Ok(self.failed(match failure {
+                        HandshakeFailure::Closed if self.patience().is_none() => {
+                            let reason = "the daemon did not answer in time";
+                            return Ok(self.failed_because(Error::ConnectionClosed, &reason));
+                        }
                         HandshakeFailure::Closed => {
-                            let reason = if self.patience().is_none() {
-                                "the daemon did not answer in time"
-                            } else {
-                                "the daemon closed the connection instead of answering"
-                            };
+                            let reason = "the daemon closed the connection instead of answering";
                             return Ok(self.failed_because(Error::ConnectionClosed, &reason));
                         }
                         HandshakeFailure::Code(code) => Error::Refused(code),
                         HandshakeFailure::Auth => Error::Authentication,
                         HandshakeFailure::Version => Error::Version,
-                    };
-                    return Ok(self.failed(error));
+                    }));
                 }
             }
         }

@@ -10,6 +10,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use spread_proto::flush::Control;
+use spread_proto::flush::wire::Suffix;
 use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 
 use crate::error::Error;
@@ -45,6 +47,8 @@ pub struct Outgoing<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Message,
+    /// A message that the flush layer sends for itself.
+    Control,
     Join,
     Leave,
     Kill,
@@ -62,6 +66,8 @@ pub struct Send<'a> {
     what: What,
     groups: &'a [u8],
     body: &'a [IoSlice<'a>],
+    /// What the flush layer adds to the body.
+    suffix: Suffix,
     body_len: usize,
     total: usize,
     sent: usize,
@@ -81,7 +87,11 @@ pub fn check_service(service: i32) -> Result<(), Error> {
 
 /// The session with this mailbox, if it can still send.
 fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
-    let session = crate::table::find(mailbox).ok_or(Error::IllegalSession)?;
+    live(crate::table::find(mailbox).ok_or(Error::IllegalSession)?)
+}
+
+/// The same for a session that is at hand.
+fn live(session: Arc<Session>) -> Result<Arc<Session>, Error> {
     if session.has_failed() {
         return Err(Error::NetError);
     }
@@ -107,9 +117,30 @@ impl<'a> Send<'a> {
     pub fn multicast(mailbox: i32, message: &Outgoing<'a>) -> Result<Self, Error> {
         check_service(message.service)?;
         let session = live_session(mailbox)?;
+        Self::message(session, message, Suffix::NONE)
+    }
+
+    /// A multicast of the flush layer, whose `suffix` follows the body and counts in the limit.
+    pub(crate) fn flush_multicast(
+        session: &Arc<Session>,
+        message: &Outgoing<'a>,
+        suffix: Suffix,
+    ) -> Result<Self, Error> {
+        check_service(message.service)?;
+        Self::message(live(Arc::clone(session))?, message, suffix)
+    }
+
+    fn message(
+        session: Arc<Session>,
+        message: &Outgoing<'a>,
+        suffix: Suffix,
+    ) -> Result<Self, Error> {
         let kind = message.service.cast_unsigned() & !spread_proto::MARKERS;
         let groups_len = 32 * u64::try_from(message.num_groups).unwrap_or(0);
-        if message.body_len.saturating_add(groups_len) > session.options.max_message as u64 {
+        let length = message
+            .body_len
+            .saturating_add(suffix.as_bytes().len() as u64);
+        if length.saturating_add(groups_len) > session.options.max_message as u64 {
             return Err(Error::MessageTooLong);
         }
         if !service::is_single_service(kind) || kind & service::NEVER_SENT != 0 {
@@ -131,7 +162,38 @@ impl<'a> Send<'a> {
             message.groups,
             message.body,
             body_len,
+            suffix,
         ))
+    }
+
+    /// A message that the flush layer sends for itself.
+    pub(crate) fn flush_control(session: &Arc<Session>, control: &Control) -> Result<Self, Error> {
+        let mut send = Self::frame(
+            live(Arc::clone(session))?,
+            What::Control,
+            service::FIFO_MESS,
+            Hint::new(control.mess_type, ByteOrder::NATIVE),
+            &[],
+            &[],
+            0,
+            control.body(),
+        );
+        send.own_group = *control.group.raw();
+        Ok(send)
+    }
+
+    /// A join or leave of a session that is at hand.
+    pub(crate) fn flush_member(
+        session: &Arc<Session>,
+        join: bool,
+        group: &[u8],
+    ) -> Result<Self, Error> {
+        let (what, kind) = if join {
+            (What::Join, service::JOIN)
+        } else {
+            (What::Leave, service::LEAVE)
+        };
+        Self::control_on(live(Arc::clone(session))?, what, kind, group)
     }
 
     /// A join.
@@ -154,8 +216,19 @@ impl<'a> Send<'a> {
         if !spread_proto::is_legal_group(group) {
             return Err(Error::IllegalGroup);
         }
-        let session = live_session(mailbox)?;
-        let mut send = Self::frame(session, what, kind, Hint::NONE, &[], &[], 0);
+        Self::control_on(live_session(mailbox)?, what, kind, group)
+    }
+
+    fn control_on(
+        session: Arc<Session>,
+        what: What,
+        kind: u32,
+        group: &[u8],
+    ) -> Result<Self, Error> {
+        if !spread_proto::is_legal_group(group) {
+            return Err(Error::IllegalGroup);
+        }
+        let mut send = Self::frame(session, what, kind, Hint::NONE, &[], &[], 0, Suffix::NONE);
         send.own_group[..group.len()].copy_from_slice(group);
         Ok(send)
     }
@@ -171,11 +244,13 @@ impl<'a> Send<'a> {
             &[],
             &[],
             0,
+            Suffix::NONE,
         );
         send.own_group = group;
         send
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of a frame")]
     fn frame(
         session: Arc<Session>,
         what: What,
@@ -184,8 +259,10 @@ impl<'a> Send<'a> {
         groups: &'a [u8],
         body: &'a [IoSlice<'a>],
         body_len: usize,
+        suffix: Suffix,
     ) -> Self {
         let own = what != What::Message;
+        let data_len = body_len + suffix.as_bytes().len();
         let groups_len = if own { 32 } else { groups.len() };
         let header = Header {
             kind,
@@ -193,7 +270,7 @@ impl<'a> Send<'a> {
             // At most 100 groups, and a body below the message limit: checked before.
             num_groups: i32::try_from(groups_len / 32).unwrap_or(0),
             hint,
-            data_len: i32::try_from(body_len).unwrap_or(0),
+            data_len: i32::try_from(data_len).unwrap_or(0),
             order: ByteOrder::NATIVE,
         };
         Self {
@@ -205,8 +282,9 @@ impl<'a> Send<'a> {
             what,
             groups,
             body,
+            suffix,
             body_len,
-            total: spread_proto::HEADER_LEN + groups_len + body_len,
+            total: spread_proto::HEADER_LEN + groups_len + data_len,
             sent: 0,
             waited: false,
         }
@@ -336,9 +414,11 @@ impl<'a> Send<'a> {
             &self.own_group
         };
         let fixed = [IoSlice::new(&self.head), IoSlice::new(groups)];
-        let all = fixed.iter().chain(self.body);
+        let suffix = self.suffix.as_bytes();
+        let last = (!suffix.is_empty()).then(|| IoSlice::new(suffix));
+        let all = fixed.iter().chain(self.body).chain(&last);
         let mut parts = [IoSlice::new(&[]); INLINE_PARTS];
-        let count = fixed.len() + self.body.len();
+        let count = fixed.len() + self.body.len() + usize::from(last.is_some());
         if count <= INLINE_PARTS {
             for (slot, part) in parts.iter_mut().zip(all) {
                 *slot = *part;
@@ -372,6 +452,7 @@ impl<'a> Send<'a> {
             What::Leave => {
                 tx.joined.remove(&self.own_group);
             }
+            What::Control => tx.sent_data = true,
             What::Kill => {}
         }
     }

@@ -9,20 +9,22 @@
 //! | [`Notices`]: events for the program | its own | everybody |
 //! | flags | atomics | everybody |
 //!
-//! `rx` before `tx` before the notices, where several are needed. Neither is ever held while waiting for the network:
+//! The flush layer's state before `rx` before `tx` before the notices, where several are needed.
+//! Neither is ever held while waiting for the network:
 //! a thread that is going to wait enters itself as the *owner* of the turn, unlocks, waits, and
 //! locks again. Whoever finds an owner does not read (or write) the link.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use spread_proto::Name;
 
 use crate::claim::{Claim, Taken};
 use crate::endpoint::Endpoint;
+use crate::flush::Flush;
 use crate::held::{ThreadToken, Turn};
 use crate::inbox::Inbox;
 use crate::known;
@@ -165,6 +167,8 @@ pub(crate) struct Session {
     tx: Mutex<Tx>,
     pub(crate) tx_free: Condvar,
     pub(crate) notices: Notices,
+    /// What the flush layer knows, if the session was opened through it. Its lock comes before `rx`.
+    pub(crate) flush: OnceLock<Flush>,
 }
 
 impl Session {
@@ -202,6 +206,7 @@ impl Session {
             tx: Mutex::default(),
             tx_free: Condvar::new(),
             notices: Notices::default(),
+            flush: OnceLock::new(),
         })
     }
 
@@ -348,6 +353,11 @@ impl Session {
                     // Half a frame may be out: nothing can follow it.
                     self.fail();
                     self.tx_free.notify_all();
+                }
+            }
+            Turn::FlushReceive | Turn::FlushSend => {
+                if let Some(flush) = self.flush.get() {
+                    flush.abandon(turn, who);
                 }
             }
         }

@@ -103,9 +103,9 @@ options! {
     /// How long one address of a name is tried while there are others to try, in milliseconds.
     attempt_timeout_ms: u32 = "5000", Number(1..=600_000);
 
-    /// Whether a connect tries only the first address of the first entry (`off`) or all addresses
-    /// and entries of a name (`connect`), and whether a lost connection is restored under the same
-    /// mailbox number as well (`auto`).
+    /// What is done about a daemon that cannot be reached, or is lost. `off`: a connect tries only the
+    /// first address of the first entry. `connect`: it tries all addresses and entries. `auto`: the
+    /// same, and a lost connection is restored under the same mailbox number.
     failover: Failover = "connect", Choice(&[
         ("off", Failover::Off),
         ("connect", Failover::Connect),
@@ -116,27 +116,27 @@ options! {
     /// the daemons.
     shuffle: bool = "on", Choice(&[("on", true), ("off", false)]);
 
-    /// For how long an address that has failed is tried after all others, in the whole process, in
-    /// milliseconds.
+    /// For how long, in milliseconds, an address that has failed is tried after all others, in the
+    /// whole process.
     avoid_ms: u32 = "10000", Number(0..=3_600_000);
 
-    /// With `failover=auto`: for how long a lost connection is tried to be restored before the
-    /// program is told, in milliseconds.
+    /// With failover=auto: for how long, in milliseconds, a lost connection is tried to be restored
+    /// before the program is told.
     reconnect_for_ms: u32 = "60000", Number(0..=86_400_000);
 
-    /// With `failover=auto`: the first pause after a vain try of everything, in milliseconds; it
+    /// With failover=auto: the first pause, in milliseconds, after a vain try of everything; it
     /// doubles each time.
     reconnect_min_ms: u32 = "100", Number(1..=60_000);
 
-    /// With `failover=auto`: the longest pause between two tries, in milliseconds.
+    /// With failover=auto: the longest pause between two tries, in milliseconds.
     reconnect_max_ms: u32 = "10000", Number(1..=600_000);
 
-    /// With `failover=auto`: how long a send waits while the connection is being restored, in
-    /// milliseconds; then it fails with `CONNECTION_CLOSED`.
+    /// With failover=auto: how long, in milliseconds, a send waits while the connection is being
+    /// restored; then `CONNECTION_CLOSED`.
     send_wait_ms: u32 = "10000", Number(0..=3_600_000);
 
-    /// With `failover=auto`: how often a session that is not at a daemon of its first entry tries to
-    /// move back there, in milliseconds; 0 never does.
+    /// With failover=auto: how often, in milliseconds, a session that is not at a daemon of its first
+    /// entry tries to move back there; 0 never does.
     failback_ms: u32 = "0", Number(0..=86_400_000);
 
     /// What a mailbox number is: `socket`, the link's socket itself (unix links only; on TCP it is

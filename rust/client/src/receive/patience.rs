@@ -106,8 +106,9 @@ impl<'r, 'm> Receive<'r, 'm> {
     ) -> Result<Self, Error> {
         let session = table::find(mailbox).ok_or(Error::IllegalSession)?;
         let patience = Patience::new(&session, limit);
-        let mut receive = Self::on(session, room, false);
+        let mut receive = Self::new(session, room, false);
         receive.patience = Some(patience);
+        receive.whole = true;
         Ok(receive)
     }
 

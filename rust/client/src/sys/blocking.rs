@@ -135,6 +135,27 @@ impl BlockingCall {
         }
     }
 
+    /// Makes the call without waiting. False: it would have to wait, and nothing has been done.
+    pub(crate) fn run_now(&mut self) -> bool {
+        match &mut self.request {
+            Request::Nothing => self.result = 0,
+            Request::Recv { fd, buf, len } => {
+                // SAFETY: as in `run`.
+                self.result = unsafe { recv(*fd, buf.cast(), *len, libc::MSG_DONTWAIT) };
+                if self.result < 0 {
+                    self.errno = super::fd::errno();
+                    return !super::fd::would_block(self.errno);
+                }
+            }
+            Request::Poll { fds, .. } => {
+                let ready = super::fd::ready_now(fds[0].fd, fds[0].events);
+                self.result = isize::from(ready != 0);
+                return ready != 0;
+            }
+        }
+        true
+    }
+
     /// A wait for readiness with a time limit instead of its own, uncancellable. True: ready.
     pub(crate) fn poll_for(&self, timeout_ms: i32) -> bool {
         match self.request {

@@ -41,8 +41,9 @@ impl<'a> OutSlice<'a> {
         }
     }
 
-    /// The memory of `slice`. Whoever fills it writes bytes only.
-    pub fn of_bytes(slice: &'a mut [u8]) -> Self {
+    /// The memory of `slice`, whose old contents are of no more interest.
+    pub(crate) fn over(slice: &'a mut [u8]) -> Self {
+        // Only initialised bytes are ever written through this type.
         Self {
             raw: libc::iovec {
                 iov_base: slice.as_mut_ptr().cast(),
