@@ -48,6 +48,7 @@ mod room;
 mod search;
 mod send;
 mod session;
+mod spill;
 mod srv;
 mod stats;
 mod sweep;

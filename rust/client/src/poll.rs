@@ -29,7 +29,11 @@ pub fn waiting_bytes(mailbox: i32) -> Result<usize, Error> {
     }
     let in_socket = fd::unread(session.link_fd()).map_err(|_| Error::IllegalSession)?;
     let refused = if rx.refused { HEADER_LEN } else { 0 };
-    let count = (rx.inbox.len() + rx.in_hand + in_socket).saturating_sub(refused);
+    let spilled = rx.spill.as_ref().map_or(0, |spill| spill.len());
+    let spilled = usize::try_from(spilled).unwrap_or(usize::MAX);
+    let count = (rx.inbox.len() + rx.in_hand + in_socket)
+        .saturating_add(spilled)
+        .saturating_sub(refused);
     if count == 0 && !session.has_failed() && (rx.ended || at_end(&session)) {
         return Ok(1);
     }

@@ -343,6 +343,9 @@ impl<'r, 'm> Receive<'r, 'm> {
                 if is_whole {
                     return Advance::Done(self.deliver(session, rx, &header, &layout));
                 }
+                if rx.spill.is_some() && reader::refill(session, rx) {
+                    continue;
+                }
                 if let Some(error) = self.nothing_more(session, rx) {
                     return Advance::Done(error);
                 }
@@ -360,6 +363,9 @@ impl<'r, 'm> Receive<'r, 'm> {
                     Fill::Wait => return self.wait(session),
                 }
             } else {
+                if rx.spill.is_some() && reader::refill(session, rx) {
+                    continue;
+                }
                 if let Some(error) = self.nothing_more(session, rx) {
                     return Advance::Done(error);
                 }

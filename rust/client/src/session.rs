@@ -31,6 +31,7 @@ use crate::known;
 use crate::notice::{Ending, Event, Notices};
 use crate::options::Options;
 use crate::reader;
+use crate::spill::Spill;
 use crate::sys::fd::{self, Landing, SharedFd};
 
 /// What the mailbox number is (design: the two kinds of mailbox).
@@ -57,6 +58,8 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 pub(crate) struct Rx {
     pub(crate) inbox: Inbox,
+    /// What comes after it, where that is on disk or on its way there.
+    pub(crate) spill: Option<Box<Spill>>,
     /// The thread that waits on the link.
     pub(crate) owner: Option<ThreadToken>,
     /// Threads that wait for the turn.
@@ -121,6 +124,9 @@ impl Rx {
             self.ended |= std::mem::take(&mut self.in_hand) > 0;
         }
         self.queued = 0;
+        if let Some(spill) = &mut self.spill {
+            spill.stop_writing_in_child();
+        }
         self.watch.reset();
     }
 }
@@ -300,7 +306,7 @@ impl Session {
     /// Whether a socket in the place of this mailbox would be readable: at the end of the stream, and
     /// also on a part of a message.
     fn has_something(&self, rx: &Rx) -> bool {
-        rx.ended || self.has_failed() || rx.inbox.len() > 0
+        rx.ended || self.has_failed() || rx.inbox.len() > 0 || rx.spill.is_some()
     }
 
     /// Whether this process has given the connection up without ending it (`SP_kill` after a
@@ -367,6 +373,7 @@ impl Session {
     /// from then, so what had come is not delivered any more.
     pub(crate) fn number_is_gone(&self, rx: &mut Rx) {
         rx.inbox = Inbox::default();
+        rx.spill = None;
         rx.refused = false;
         self.end(rx);
     }
@@ -381,6 +388,7 @@ impl Session {
         if taken == Taken::FromOther {
             // The other process has gone on in the stream from where both were.
             rx.inbox = Inbox::default();
+            rx.spill = None;
             rx.refused = false;
             rx.bulk = false;
         }

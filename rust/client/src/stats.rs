@@ -56,6 +56,8 @@ pub struct Stats {
     pub waiting_messages: u64,
     /// Bytes that wait, in memory and on disk.
     pub waiting_bytes: u64,
+    /// The part of them that is on disk (`recv_policy=spill`).
+    pub spilled_bytes: u64,
     /// The most messages that have waited.
     pub peak_messages: u64,
     /// The most bytes that have waited.
@@ -120,6 +122,7 @@ pub(crate) fn of(session: &Session) -> Stats {
         bytes_out,
         waiting_messages: waiting.messages,
         waiting_bytes: waiting.bytes,
+        spilled_bytes: rx.spill.as_ref().map_or(0, |spill| spill.on_disk()),
         peak_messages: peak.messages.max(waiting.messages),
         peak_bytes: peak.bytes.max(waiting.bytes),
         oldest: rx.inbox.age(),
@@ -144,6 +147,7 @@ impl Stats {
             ("bytes_out", self.bytes_out),
             ("waiting_messages", self.waiting_messages),
             ("waiting_bytes", self.waiting_bytes),
+            ("spilled_bytes", self.spilled_bytes),
             ("peak_messages", self.peak_messages),
             ("peak_bytes", self.peak_bytes),
             ("oldest_ms", milliseconds(self.oldest)),

@@ -191,6 +191,31 @@ impl Inbox {
         self.known_messages(taken)
     }
 
+    /// Bytes of the whole frames at the front, as far as the last look has seen them.
+    pub(crate) fn whole_bytes(&self) -> usize {
+        let base = self.pushed - self.len as u64;
+        usize::try_from(self.scan.next.saturating_sub(base)).unwrap_or(0)
+    }
+
+    /// Takes a frame that is not whole off the end.
+    pub(crate) fn split_part(&mut self, taken: u64) -> Vec<u8> {
+        self.messages(taken);
+        let whole = self.whole_bytes();
+        if whole >= self.len {
+            return Vec::new();
+        }
+        self.split_off(whole)
+    }
+
+    /// Puts all of `other` behind.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        other.head_into_slab();
+        self.slabs.append(&mut other.slabs);
+        self.len += other.len;
+        self.pushed += other.len as u64;
+        *other = Self::default();
+    }
+
     /// Drops what has come since the last look and does not fit any more. Messages that are no data
     /// are kept, and so is one that waits alone.
     pub(crate) fn drop_newest(&mut self, taken: u64, limits: Limits) -> Dropped {

@@ -49,6 +49,8 @@ pub enum MailboxKind {
 pub enum RecvPolicy {
     /// Stop reading: the daemon buffers, and in the end closes the connection.
     Block,
+    /// Write to a file, up to `spill_max_bytes`; then block.
+    Spill,
     /// Drop the data messages that have waited longest.
     DropOldest,
     /// Drop the data messages that come.
@@ -63,6 +65,7 @@ impl RecvPolicy {
     pub fn name(self) -> &'static str {
         match self {
             Self::Block => "block",
+            Self::Spill => "spill",
             Self::DropOldest => "drop_oldest",
             Self::DropNewest => "drop_newest",
             Self::Close => "close",

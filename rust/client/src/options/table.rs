@@ -1,7 +1,9 @@
 //! The table of options. A new option is one entry in [`options!`]: the field of
 //! [`Options`](super::Options), its default, its range and its documentation come from there.
 
-use super::value::{Bytes, Choice, Kind, Number};
+use std::path::PathBuf;
+
+use super::value::{Bytes, Choice, Folder, Kind, Number};
 use super::{Failover, MailboxKind, RecvPolicy, Sigpipe};
 
 /// One row of the table.
@@ -73,16 +75,28 @@ options! {
 
     /// What is done when more has come than may wait. `block` stops reading: the daemon buffers for
     /// the session, and ends it when that is too much (1000 messages), as with the classic library.
+    /// `spill` writes what does not fit to a file, up to `spill_max_bytes`, and gives it to the program
+    /// in its order; where that is not possible (the limit, a full disk), it is as `block`, and an
+    /// event tells so.
     /// `drop_oldest` and `drop_newest` drop data messages, never membership messages, and never the
     /// only one that waits; events and statistics count them. `close` ends the session at once: what
     /// has come is delivered, then `CONNECTION_CLOSED`. Programs of the flush layer (`FL_`) depend on
     /// all messages and must not drop any.
     recv_policy: RecvPolicy = "block", Choice(&[
         ("block", RecvPolicy::Block),
+        ("spill", RecvPolicy::Spill),
         ("drop_oldest", RecvPolicy::DropOldest),
         ("drop_newest", RecvPolicy::DropNewest),
         ("close", RecvPolicy::Close),
     ]);
+
+    /// With `recv_policy=spill`: the folder of the file. Empty stands for `$TMPDIR`, or `/var/tmp` where
+    /// that is not set. The file has no name and can be read by its user only; it holds messages as
+    /// they came over the wire, not encrypted, until they are received or the session ends.
+    spill_dir: PathBuf = "", Folder;
+
+    /// With `recv_policy=spill`: how much space of the disk the file may take.
+    spill_max_bytes: usize = "4G", Bytes(1 << 20..=1 << 40);
 
     /// From what share of `recv_max_bytes` or `recv_max_messages` on, in percent, the program counts
     /// as slow: an event and, at most once a minute, a warning tell so.

@@ -6,10 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::inbox::{Dropped, Limits, SLAB_LEN};
+use crate::inbox::{Dropped, Inbox, Limits, SLAB_LEN};
 use crate::notice::{Ending, Event};
 use crate::options::{Options, RecvPolicy};
 use crate::session::{Rx, Session};
+use crate::spill::{Refill, Spill};
 
 /// Where messages are dropped, reads are no longer than this beyond the limit.
 const STEP: usize = SLAB_LEN;
@@ -52,15 +53,17 @@ impl Rx {
     /// What waits now.
     pub(crate) fn waiting(&mut self) -> Waiting {
         // In the middle of a direct read the inbox does not begin with a header.
-        let messages = if self.in_hand > 0 {
+        let mut messages = if self.in_hand > 0 {
             0
         } else {
             self.inbox.messages(self.taken)
         };
-        Waiting {
-            messages,
-            bytes: self.inbox.len() as u64,
+        let mut bytes = self.inbox.len() as u64;
+        if let Some(spill) = &mut self.spill {
+            messages += spill.messages();
+            bytes += spill.len();
         }
+        Waiting { messages, bytes }
     }
 }
 
@@ -94,12 +97,23 @@ pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
         if have < most.bytes.saturating_mul(MOST_KEPT).saturating_add(STEP) {
             return STEP;
         }
-        stop(session, rx);
+        stop(session, rx, "what may not be dropped takes all there is");
         return 0;
+    }
+    if rx.spill.is_some() {
+        return room_on_disk(session, rx);
     }
     let too_many = most.messages != 0 && rx.waiting().messages >= most.messages;
     if have < most.bytes && !too_many {
         return most.bytes - have;
+    }
+    let limit = if too_many {
+        "recv_max_messages is reached"
+    } else {
+        "recv_max_bytes is reached"
+    };
+    if options.recv_policy == RecvPolicy::Spill {
+        return begin_to_spill(session, rx);
     }
     if options.recv_policy == RecvPolicy::Close {
         tracing::warn!(
@@ -110,15 +124,101 @@ pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
         // The daemon learns it now; what has come is still delivered.
         session.shut_down();
     } else {
-        stop(session, rx);
+        stop(session, rx, limit);
     }
     0
 }
 
+/// What does not fit goes to disk from now on.
+fn begin_to_spill(session: &Session, rx: &mut Rx) -> usize {
+    match Spill::begin(&session.options.spill_dir) {
+        Ok(mut spill) => {
+            // The file begins with a frame, and the inbox ends with one.
+            spill.pending.push(&rx.inbox.split_part(rx.taken));
+            rx.spill = Some(Box::new(spill));
+            note_slow(session, rx);
+            room_on_disk(session, rx)
+        }
+        Err(reason) => {
+            stop(session, rx, &reason);
+            0
+        }
+    }
+}
+
+fn room_on_disk(session: &Session, rx: &mut Rx) -> usize {
+    let Some(spill) = &rx.spill else { return 0 };
+    let most = session.options.spill_max_bytes as u64;
+    let reason = if let Some(reason) = spill.failure() {
+        reason.to_owned()
+    } else if spill.taken_space() >= most {
+        "spill_max_bytes is reached".to_owned()
+    } else {
+        // None is left while the writer is behind; it has us look again.
+        let left = usize::try_from(most - spill.taken_space()).unwrap_or(usize::MAX);
+        return spill.room().min(left);
+    };
+    stop(session, rx, &reason);
+    0
+}
+
+/// Where the reader puts what it reads.
+pub(super) fn target(rx: &mut Rx) -> &mut Inbox {
+    match &mut rx.spill {
+        Some(spill) => &mut spill.pending,
+        None => &mut rx.inbox,
+    }
+}
+
+/// The inbox has no whole frame: moves what comes next into it. False: nothing is left on disk.
+pub(crate) fn refill(session: &Session, rx: &mut Rx) -> bool {
+    let Some(spill) = &mut rx.spill else {
+        return false;
+    };
+    match spill.refill(&mut rx.inbox, rx.taken) {
+        Refill::Some if spill.len() > 0 => {
+            let low = share(
+                session.options.spill_max_bytes as u64,
+                session.options.recv_low_pct,
+            );
+            let goes_on = spill.failure().is_none() && spill.taken_space() <= low;
+            if goes_on && std::mem::take(&mut rx.watch.flow.full) {
+                rx.watch.wants = true;
+            }
+            true
+        }
+        found @ (Refill::Some | Refill::Empty) => {
+            rx.spill = None;
+            // Reading goes on, and the time of slowness may be over.
+            rx.watch.wants |= std::mem::take(&mut rx.watch.flow.full);
+            rx.watch.flow.eases_at = usize::MAX;
+            matches!(found, Refill::Some)
+        }
+        Refill::Broken(reason) => {
+            tracing::warn!(
+                "the session at {} is ended, as what it has on disk cannot be read: {reason}",
+                session.link.daemon
+            );
+            rx.spill = None;
+            session.end_because(rx, Ending::Overflow);
+            session.shut_down();
+            false
+        }
+    }
+}
+
 /// Nothing more is read until the low mark is reached.
-fn stop(session: &Session, rx: &mut Rx) {
-    rx.watch.flow.full = true;
+fn stop(session: &Session, rx: &mut Rx, reason: &str) {
     note_slow(session, rx);
+    if !std::mem::replace(&mut rx.watch.flow.full, true) {
+        session.tell(Event::Blocked {
+            reason: reason.to_owned(),
+        });
+        tracing::warn!(
+            "nothing more is read from {} until the program has caught up: {reason}",
+            session.link.daemon
+        );
+    }
 }
 
 /// Bytes have been put into the inbox.
@@ -127,6 +227,12 @@ pub(super) fn took(session: &Session, rx: &mut Rx) {
     let spare_first = rx.refused;
     let dropped = match options.recv_policy {
         RecvPolicy::Block | RecvPolicy::Close => Dropped::default(),
+        RecvPolicy::Spill => {
+            if let Some(spill) = &mut rx.spill {
+                spill.send_off(session);
+            }
+            Dropped::default()
+        }
         RecvPolicy::DropOldest => rx.inbox.drop_oldest(rx.taken, limits(options), spare_first),
         RecvPolicy::DropNewest => rx.inbox.drop_newest(rx.taken, limits(options)),
     };
@@ -137,7 +243,7 @@ pub(super) fn took(session: &Session, rx: &mut Rx) {
         all.bytes += bytes;
         session.tell(Event::Dropped { messages, bytes });
     }
-    if rx.inbox.len() >= COUNT_FROM || options.recv_max_messages != 0 {
+    if rx.inbox.len() >= COUNT_FROM || rx.spill.is_some() || options.recv_max_messages != 0 {
         let waiting = rx.waiting();
         let peak = &mut rx.watch.flow.peak;
         peak.messages = peak.messages.max(waiting.messages);
@@ -151,9 +257,13 @@ pub(super) fn took(session: &Session, rx: &mut Rx) {
 /// Tells, once, that the program is slow.
 fn note_slow(session: &Session, rx: &mut Rx) {
     let Waiting { messages, bytes } = rx.waiting();
+    let spills = rx.spill.is_some();
     let flow = &mut rx.watch.flow;
-    // Messages are not counted by those who only look at bytes.
-    flow.eases_at = if session.options.recv_max_messages == 0 {
+    // Messages are not counted by those who only look at bytes. While there is something on disk it
+    // is not over yet.
+    flow.eases_at = if spills {
+        0
+    } else if session.options.recv_max_messages == 0 {
         let low = share(
             session.options.recv_max_bytes as u64,
             session.options.recv_low_pct,

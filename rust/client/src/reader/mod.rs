@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use flow::Flow;
+pub(crate) use flow::{Flow, refill};
 
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::Epoll;
@@ -236,6 +236,13 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     // The tick has stopped for this link, so nobody else would notice if the program stays away.
     look |= std::mem::take(&mut rx.watch.parked);
     if look && let Some(shared) = reader() {
+        shared.ask(Request::Look(session.key()));
+    }
+}
+
+/// Has the reader look at a session's link again.
+pub(crate) fn look(session: &Session) {
+    if let Some(shared) = reader() {
         shared.ask(Request::Look(session.key()));
     }
 }

@@ -405,10 +405,7 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
         if limit == 0 {
             break false;
         }
-        match rx
-            .inbox
-            .fill(limit, |slab| fd::read_into(link, slab, limit))
-        {
+        match flow::target(rx).fill(limit, |slab| fd::read_into(link, slab, limit)) {
             Ok(0) => {
                 session.end(rx);
                 arrived = true;

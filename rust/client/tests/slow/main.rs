@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
+mod spill;
+#[cfg(test)]
 mod support;
