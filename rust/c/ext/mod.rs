@@ -4,3 +4,5 @@ pub(crate) mod codes;
 mod conf;
 mod connect;
 mod errors;
+mod event;
+mod place;

@@ -20,6 +20,9 @@ use crate::{held, interrupt, notice, reader, table};
 /// must not take 200 times the limit.
 const SKIP_AFTER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a session that moves waits for a sender that the old daemon does not read from.
+const MOVE_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Daemons that did not close within the limit, and when.
 static UNRESPONSIVE: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
 
@@ -36,7 +39,7 @@ pub fn disconnect(mailbox: i32) -> Result<(), Error> {
     let said = !session.has_failed() && say_goodbye(&session, deadline);
     if said && has_to_wait(&session) {
         let in_time = wait_for_close(&session, deadline);
-        note(&session.link.daemon, in_time);
+        note(&session.daemon(), in_time);
     }
     // Where another process shares the connection, the daemon's close is what ends it there.
     session.shut_down();
@@ -102,6 +105,20 @@ fn say_goodbye(session: &Arc<Session>, deadline: Instant) -> bool {
     }
 }
 
+impl Session {
+    /// Has the daemon end this link when it has read everything, for the session to go over to
+    /// another one. What the program sends from now on waits for that.
+    pub(crate) fn say_goodbye_and_stay(&self) {
+        let Some(me) = self.me() else { return };
+        if let Some(auto) = &self.auto {
+            auto.go_down();
+        }
+        if !say_goodbye(&me, Instant::now() + MOVE_PATIENCE) {
+            self.link_has_failed();
+        }
+    }
+}
+
 /// Whether something could be lost by not waiting. A session that has sent no data loses nothing,
 /// nor one that is in no group and has nothing unread.
 fn has_to_wait(session: &Session) -> bool {
@@ -116,7 +133,7 @@ fn has_to_wait(session: &Session) -> bool {
         return false;
     }
     let unread = fd::unread(session.link_fd()).unwrap_or(0) > 0;
-    (in_group || unread) && !is_noted(&session.link.daemon)
+    (in_group || unread) && !is_noted(&session.daemon())
 }
 
 fn unresponsive() -> MutexGuard<'static, Option<HashMap<String, Instant>>> {

@@ -106,6 +106,7 @@ impl Builder {
             methods: &methods,
             limit: self.limit,
             conf: &self.conf,
+            again: None,
         })
         .inspect_err(|error| reason::failed(*error))?;
         loop {

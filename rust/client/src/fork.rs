@@ -6,8 +6,8 @@
 //! parent's reader when no child can use the connections any more.
 //!
 //! Lock order: slots of the table, then per session the flush layer's state, `rx`, `tx` and the
-//! notices, the reader's place, the list of free claims, the dispatcher's place, the memory of names
-//! and addresses. Threads that hold one of them take only later ones.
+//! notices, the reader's place, the list of free claims, the dispatcher's and the restorer's place,
+//! the memory of names and addresses. Threads that hold one of them take only later ones.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ use crate::flush;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
-use crate::{claim, held, interrupt, known, notice, reader, table};
+use crate::{claim, held, interrupt, known, notice, reader, restore, table};
 
 type Guards = (
     Option<MutexGuard<'static, flush::State>>,
@@ -28,6 +28,7 @@ type Guards = (
 );
 type SessionLocks = HeldOver<Session, Guards>;
 type Dispatcher = MutexGuard<'static, Option<Arc<notice::Dispatcher>>>;
+type Restorer = MutexGuard<'static, Option<Arc<restore::Shared>>>;
 type Slot = MutexGuard<'static, Option<Arc<Session>>>;
 type Memory = MutexGuard<'static, Option<known::Known>>;
 type Claims = MutexGuard<'static, Vec<claim::Place>>;
@@ -39,6 +40,7 @@ struct Prepared {
     reader: reader::ForkLock,
     claims: Claims,
     dispatcher: Dispatcher,
+    restorer: Restorer,
     _memory: Memory,
     _slots: Vec<Slot>,
 }
@@ -105,6 +107,7 @@ extern "C" fn prepare() {
     let reader = reader::lock_for_fork();
     let claims = claim::lock();
     let dispatcher = notice::lock_dispatcher();
+    let restorer = restore::lock();
     let memory = known::lock();
     let _ = PREPARED.try_with(|prepared| {
         *prepared.borrow_mut() = Some(Prepared {
@@ -113,6 +116,7 @@ extern "C" fn prepare() {
             reader,
             claims,
             dispatcher,
+            restorer,
             _memory: memory,
             _slots: slots,
         });
@@ -144,6 +148,7 @@ extern "C" fn child() {
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {
         session.owner().claim.inherit();
+        let owner = Arc::clone(session.owner());
         let (flush, rx, tx, notices) = session.guards();
         if let Some(flush) = flush {
             flush.forget_other_threads(me);
@@ -151,12 +156,18 @@ extern "C" fn child() {
         rx.forget_other_threads(me);
         tx.forget_other_threads(me);
         notices.forget_in_child();
+        if rx.outage {
+            // It comes back in the parent.
+            rx.outage = false;
+            owner.ended.store(true, Ordering::SeqCst);
+        }
         if matches!(session.owner().kind, Kind::Stable) {
             stable.push(Arc::clone(session.owner()));
         }
     }
     prepared.reader.forget_in_child();
     *prepared.dispatcher = None;
+    *prepared.restorer = None;
     // The free places of the shared pages are the parent's to use.
     prepared.claims.clear();
     let pipe = prepared.pipe.take();

@@ -19,6 +19,7 @@
 //! leaving anything locked behind (see the module `sys::blocking`).
 #![deny(unsafe_code)]
 
+mod auto;
 mod claim;
 mod close;
 mod connect;
@@ -26,6 +27,7 @@ mod connection;
 mod daemon_name;
 mod endpoint;
 mod environment;
+mod epoch;
 mod error;
 pub mod events;
 pub mod flush;
@@ -44,6 +46,7 @@ mod reader;
 pub mod reason;
 mod receive;
 mod redirect;
+mod restore;
 mod room;
 mod search;
 mod send;
@@ -55,6 +58,7 @@ mod sweep;
 mod sys;
 mod table;
 
+pub use auto::{MethodRunner, daemon, private_group, reconnect};
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
 pub use connection::{Builder, Connection, Service};

@@ -18,9 +18,12 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use spread_proto::{ByteOrder, Direction, FrameLayout, HEADER_LEN, Header, MARKERS, Name, service};
+use spread_proto::{
+    ByteOrder, Direction, FrameLayout, GroupId, HEADER_LEN, Header, MARKERS, Name, service,
+};
 
 use crate::claim::Taken;
+use crate::epoch::NextEpoch;
 use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::inbox::Inbox;
@@ -333,7 +336,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                     return Advance::Done(Err(error));
                 }
                 // What is here may be from an earlier call, before the program closed the number.
-                if (rx.refused || !is_whole && !rx.ended)
+                if (rx.refused || !is_whole && !rx.is_over())
                     && self.pending == Pending::Start
                     && !session.mailbox.is_ours()
                 {
@@ -346,10 +349,15 @@ impl<'r, 'm> Receive<'r, 'm> {
                 if rx.spill.is_some() && reader::refill(session, rx) {
                     continue;
                 }
-                if let Some(error) = self.nothing_more(session, rx) {
-                    return Advance::Done(error);
+                if rx.is_over() {
+                    match self.after_the_end(session, rx) {
+                        Some(answer) => return answer,
+                        None => continue,
+                    }
                 }
-                if !tried && !self.whole && self.begin_direct(rx, &header, &layout) {
+                // A session that outlives its link has to know which views the program has seen.
+                let noted = session.auto.is_some() && service::is_membership(header.kind);
+                if !tried && !noted && !self.whole && self.begin_direct(rx, &header, &layout) {
                     tried = true;
                     continue;
                 }
@@ -360,14 +368,17 @@ impl<'r, 'm> Receive<'r, 'm> {
                 match self.fill_slab(session, rx, missing.saturating_add(AHEAD)) {
                     Fill::Got => {}
                     Fill::Ended => session.end(rx),
-                    Fill::Wait => return self.wait(session),
+                    Fill::Wait => return self.wait(session, session.link_fd()),
                 }
             } else {
                 if rx.spill.is_some() && reader::refill(session, rx) {
                     continue;
                 }
-                if let Some(error) = self.nothing_more(session, rx) {
-                    return Advance::Done(error);
+                if rx.is_over() {
+                    match self.after_the_end(session, rx) {
+                        Some(answer) => return answer,
+                        None => continue,
+                    }
                 }
                 if !tried && self.guess_direct(session, rx) {
                     tried = true;
@@ -376,27 +387,37 @@ impl<'r, 'm> Receive<'r, 'm> {
                 match self.fill_header(session, rx) {
                     Fill::Got => {}
                     Fill::Ended => session.end(rx),
-                    Fill::Wait => return self.wait(session),
+                    Fill::Wait => return self.wait(session, session.link_fd()),
                 }
             }
         }
     }
 
-    /// No whole message waits: what to say if none can come any more.
-    fn nothing_more(&mut self, session: &Session, rx: &mut Rx) -> Option<Result<usize, Error>> {
-        // Only a patient call begins after a loss has been reported.
-        if self.patience.is_some() && session.has_failed() {
-            return Some(Err(Error::NetError));
+    /// The stream that the inbox is of has ended, and has no whole message left. `None`: the next link's
+    /// stream goes on. Else what [`advance`](Self::advance) answers.
+    fn after_the_end(&mut self, session: &Session, rx: &mut Rx) -> Option<Advance> {
+        match rx.next_epoch() {
+            NextEpoch::Here => None,
+            NextEpoch::NotYet => {
+                // A token in the mailbox, or its end, tells that the link is back, or never will be.
+                self.pending = Pending::Readable;
+                self.call = BlockingCall::poll(session.mailbox(), libc::POLLIN, -1);
+                Some(self.wait(session, session.mailbox()))
+            }
+            NextEpoch::None if self.patience.is_some() && session.has_failed() => {
+                // Only a patient call begins after a loss has been reported.
+                Some(Advance::Done(Err(Error::NetError)))
+            }
+            NextEpoch::None => Some(Advance::Done(self.lost(session, rx))),
         }
-        rx.ended.then(|| self.lost(session, rx))
     }
 
     /// The blocking call is arranged; a patient one waits otherwise, or not.
-    fn wait(&mut self, session: &Session) -> Advance {
+    fn wait(&mut self, session: &Session, fd: i32) -> Advance {
         let Some(patience) = &self.patience else {
             return Advance::Wait;
         };
-        match patience.wait(session) {
+        match patience.wait(session, fd) {
             Ok(call) => {
                 self.pending = Pending::Readable;
                 self.call = call;
@@ -555,6 +576,9 @@ impl<'r, 'm> Receive<'r, 'm> {
         let cut = i64::from(header.num_groups) > self.room.for_groups();
         let index = (service::is_regular_membership(header.kind) && !cut).then_some(named);
         let fits = i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
+        if session.auto.is_some() && service::is_membership(header.kind) {
+            note_view(rx, header, named.is_some());
+        }
         self.take_body(rx, header, layout.body);
         let count = if cut {
             -header.num_groups
@@ -578,7 +602,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         layout: &FrameLayout,
     ) -> Option<i16> {
         let is_membership = service::is_regular_membership(header.kind);
-        let own = session.link.private_group;
+        let own = own_name(session, rx);
         let room = usize::try_from(self.room.for_groups()).unwrap_or(0);
         let mut found = None;
         for number in 0..layout.num_groups() {
@@ -612,8 +636,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     }
 
     /// Place of the own private group among the groups just read into the caller's room.
-    fn own_index_in_room(&self, session: &Session, count: usize) -> Option<i16> {
-        let own = session.link.private_group;
+    fn own_index_in_room(&self, own: Name, count: usize) -> Option<i16> {
         (0..count)
             .position(|row| Name::from_raw(self.room.groups.read_back(row * 32)) == own)
             .and_then(|at| i16::try_from(at).ok())
@@ -709,6 +732,22 @@ impl<'r, 'm> Receive<'r, 'm> {
             at += piece.len();
         });
     }
+}
+
+/// The session's name on the link that the message at the head came over.
+fn own_name(session: &Session, rx: &Rx) -> Name {
+    rx.own.unwrap_or(session.link.private_group)
+}
+
+/// Remembers which view the program sees; the body is at the head of the inbox.
+fn note_view(rx: &mut Rx, header: &Header, with_us: bool) {
+    let mut id = [0; 12];
+    rx.inbox.peek(0, &mut id);
+    let mut words = [0; 3];
+    for (word, raw) in words.iter_mut().zip(id.as_chunks::<4>().0) {
+        *word = header.order.get_i32(*raw);
+    }
+    rx.note_view(header, with_us, GroupId(words));
 }
 
 /// Whether the classic library takes a type for data: its `mess_type` and byte order count.

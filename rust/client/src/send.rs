@@ -8,18 +8,23 @@ use std::io::IoSlice;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use spread_proto::flush::Control;
 use spread_proto::flush::wire::Suffix;
 use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 
+use crate::auto::Auto;
 use crate::error::Error;
 use crate::held::{self, Turn};
+use crate::restore;
 use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
+
+/// Pause of a sender that was woken though there is no link.
+const VAIN_PAUSE_MS: i32 = 10;
 
 /// Most pieces of one system call.
 const MAX_PARTS: usize = 1024;
@@ -72,6 +77,23 @@ pub struct Send<'a> {
     total: usize,
     sent: usize,
     waited: bool,
+    /// It waits in the middle of a frame, so that nobody else may send.
+    owns_turn: bool,
+    /// What a session needs that may lose its link meanwhile.
+    outage: Outage,
+}
+
+/// How a frame stands with a link that comes and goes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outage {
+    /// The link that the frame was begun on.
+    generation: u64,
+    /// No link is waited for beyond this.
+    until: Option<Instant>,
+    /// The last wait for a link was in vain.
+    in_vain: bool,
+    /// Nothing has to go out: it is remembered for the next link.
+    noted: bool,
 }
 
 /// The first checks of a multicast, which come before the session is looked at.
@@ -287,6 +309,8 @@ impl<'a> Send<'a> {
             total: spread_proto::HEADER_LEN + groups_len + data_len,
             sent: 0,
             waited: false,
+            owns_turn: false,
+            outage: Outage::default(),
         }
     }
 
@@ -297,22 +321,29 @@ impl<'a> Send<'a> {
         let Some(session) = registered.flatten().or_else(|| self.session.take()) else {
             return Progress::Done(Err(Error::Bug));
         };
-        let (mut tx, ready) = if self.waited {
+        let (mut tx, ready) = if self.owns_turn {
             let mut tx = session.tx();
             tx.owner = None;
-            tx.note_unblocked();
+            self.owns_turn = false;
             (tx, Ok(()))
         } else {
             Self::take_turn(&session, self.key)
         };
-        let result = match ready.and_then(|()| self.advance(&session)) {
+        if self.waited {
+            tx.note_unblocked();
+        }
+        let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
                 self.remember(&mut tx);
                 Ok(self.body_len)
             }
             Ok(false) => {
-                tx.owner = Some(held::token());
-                tx.blocked_since = Some(Instant::now());
+                if self.owns_turn {
+                    tx.owner = Some(held::token());
+                } else if tx.queued > 0 {
+                    session.tx_free.notify_one();
+                }
+                tx.blocked_since.get_or_insert_with(Instant::now);
                 drop(tx);
                 self.waited = true;
                 self.session = ManuallyDrop::new(held::enter(session, Turn::Send));
@@ -370,7 +401,15 @@ impl<'a> Send<'a> {
     }
 
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
-    fn advance(&mut self, session: &Session) -> Result<bool, Error> {
+    fn advance(&mut self, session: &Session, tx: &mut Tx) -> Result<bool, Error> {
+        let auto = session.auto.as_deref().filter(|_| self.what != What::Kill);
+        if let Some(auto) = auto
+            && self.sent > 0
+            && self.outage.generation != auto.generation()
+        {
+            // Its first part went to a daemon that is gone, and counts for nothing.
+            self.sent = 0;
+        }
         if session.ended.load(Ordering::Acquire) && self.sent == 0 {
             session.fail();
             return Err(Error::ConnectionClosed);
@@ -387,6 +426,22 @@ impl<'a> Send<'a> {
         if self.waited && session.is_gone_here() {
             return Err(Error::ConnectionClosed);
         }
+        if let Some(auto) = auto
+            && self.sent == 0
+        {
+            if auto.is_down() {
+                return self.wait_for_link(session, auto, tx);
+            }
+            self.outage.generation = auto.generation();
+            self.outage.in_vain = false;
+        }
+        if self.sent == 0
+            && let Some(place) = &tx.place
+        {
+            let mut header = Header::decode(&self.head);
+            header.name = place.private_group;
+            self.head = header.encode();
+        }
         loop {
             if self.sent == self.total {
                 return Ok(true);
@@ -396,7 +451,16 @@ impl<'a> Send<'a> {
                 Err(libc::EINTR) => {}
                 Err(code) if fd::would_block(code) || code == libc::ENOBUFS => {
                     self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, -1);
+                    self.owns_turn = true;
                     return Ok(false);
+                }
+                Err(_) if auto.is_some() && !session.ended.load(Ordering::Acquire) => {
+                    session.link_has_failed();
+                    self.sent = 0;
+                    return match auto {
+                        Some(auto) => self.wait_for_link(session, auto, tx),
+                        None => Err(Error::Bug),
+                    };
                 }
                 Err(_) => {
                     session.fail();
@@ -404,6 +468,36 @@ impl<'a> Send<'a> {
                 }
             }
         }
+    }
+
+    /// There is no link. Joins and leaves count as soon as there is one; messages wait, for so long.
+    fn wait_for_link(
+        &mut self,
+        session: &Session,
+        auto: &Auto,
+        tx: &mut Tx,
+    ) -> Result<bool, Error> {
+        if self.what != What::Message {
+            tx.note_in_outage(self.own_group, self.what == What::Join);
+            self.outage.noted = true;
+            restore::changed(session);
+            return Ok(true);
+        }
+        let now = Instant::now();
+        let patience = Duration::from_millis(u64::from(session.options.send_wait_ms));
+        let until = *self.outage.until.get_or_insert(now + patience);
+        let left = until.saturating_duration_since(now);
+        if left.is_zero() {
+            return Err(Error::ConnectionClosed);
+        }
+        let ms = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+        // A process that was forked shares the descriptor, and may have a link where we have none.
+        self.call = if std::mem::replace(&mut self.outage.in_vain, true) {
+            BlockingCall::pause(ms.min(VAIN_PAUSE_MS))
+        } else {
+            BlockingCall::poll(auto.up(), libc::POLLIN, ms)
+        };
+        Ok(false)
     }
 
     /// One prompt `sendmsg` of what is not out yet.
@@ -432,6 +526,9 @@ impl<'a> Send<'a> {
 
     /// What the session has to know of a frame that is out.
     fn remember(&self, tx: &mut Tx) {
+        if self.outage.noted {
+            return;
+        }
         match self.what {
             What::Message => {
                 tx.sent_data = true;

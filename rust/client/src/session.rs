@@ -14,7 +14,7 @@
 //! a thread that is going to wait enters itself as the *owner* of the turn, unlocks, waits, and
 //! locks again. Whoever finds an owner does not read (or write) the link.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
@@ -22,8 +22,9 @@ use std::time::{Duration, Instant};
 
 use spread_proto::Name;
 
+use crate::auto::{Auto, Place};
 use crate::claim::{Claim, Taken};
-use crate::endpoint::Endpoint;
+use crate::epoch::{Epoch, Views};
 use crate::flush::Flush;
 use crate::held::{ThreadToken, Turn};
 use crate::inbox::Inbox;
@@ -31,7 +32,9 @@ use crate::known;
 use crate::notice::{Ending, Event, Notices};
 use crate::options::Options;
 use crate::reader;
+use crate::restore;
 use crate::spill::Spill;
+use crate::sweep::Candidate;
 use crate::sys::fd::{self, Landing, SharedFd};
 
 /// What the mailbox number is (design: the two kinds of mailbox).
@@ -45,13 +48,16 @@ pub(crate) enum Kind {
 }
 
 /// One connection to one daemon.
+///
+/// What is told of the daemon holds for the first link of a session; [`Tx::place`] tells of later
+/// ones.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) fd: SharedFd,
     pub(crate) private_group: Name,
     /// Names the daemon among others of this process: its address as text.
     pub(crate) daemon: String,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) candidate: Candidate,
 }
 
 /// The receiving half.
@@ -60,13 +66,21 @@ pub(crate) struct Rx {
     pub(crate) inbox: Inbox,
     /// What comes after it, where that is on disk or on its way there.
     pub(crate) spill: Option<Box<Spill>>,
+    /// What comes after both, of later links.
+    pub(crate) later: VecDeque<Epoch>,
+    /// The session's name on the link that `inbox` came over, if that is not the first.
+    pub(crate) own: Option<Name>,
+    /// Groups in which the program has seen itself (sessions that outlive their link).
+    pub(crate) views: Views,
+    /// The link has ended, and is being restored.
+    pub(crate) outage: bool,
     /// The thread that waits on the link.
     pub(crate) owner: Option<ThreadToken>,
     /// Threads that wait for the turn.
     pub(crate) queued: usize,
     /// The message at the head has been refused as too short; its sizes are known to the program.
     pub(crate) refused: bool,
-    /// The stream has ended, and nothing more can be read.
+    /// The link's stream has ended, and nothing more can be read.
     pub(crate) ended: bool,
     /// More than one message was waiting at the last look: read in bulk.
     pub(crate) bulk: bool,
@@ -104,6 +118,10 @@ pub(crate) struct Tx {
     pub(crate) blocked_since: Option<Instant>,
     /// Groups that were joined and not left, as far as this side has asked.
     pub(crate) joined: BTreeSet<[u8; 32]>,
+    /// Groups that were left while there was no link.
+    pub(crate) left: BTreeSet<[u8; 32]>,
+    /// Where the session is, if it has not stayed at its first daemon.
+    pub(crate) place: Option<Place>,
     /// A warning about many groups has been given.
     pub(crate) warned_groups: bool,
 }
@@ -124,7 +142,7 @@ impl Rx {
             self.ended |= std::mem::take(&mut self.in_hand) > 0;
         }
         self.queued = 0;
-        if let Some(spill) = &mut self.spill {
+        for spill in self.spills() {
             spill.stop_writing_in_child();
         }
         self.watch.reset();
@@ -175,6 +193,8 @@ pub(crate) struct Session {
     pub(crate) notices: Notices,
     /// What the flush layer knows, if the session was opened through it. Its lock comes before `rx`.
     pub(crate) flush: OnceLock<Flush>,
+    /// What it takes to come back, for sessions that do.
+    pub(crate) auto: Option<Box<Auto>>,
 }
 
 impl Session {
@@ -185,6 +205,7 @@ impl Session {
         far: Option<OwnedFd>,
         options: Options,
         claim: Claim,
+        auto: Option<Box<Auto>>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new_cyclic(|me| Self {
@@ -213,6 +234,7 @@ impl Session {
             tx_free: Condvar::new(),
             notices: Notices::default(),
             flush: OnceLock::new(),
+            auto,
         })
     }
 
@@ -267,31 +289,35 @@ impl Session {
         self.failed.store(true, Ordering::Release);
     }
 
-    /// Takes note that the stream has ended.
+    /// Takes note that the link's stream has ended. The session ends with it, or is restored.
     pub(crate) fn end(&self, rx: &mut Rx) {
-        let by_program = !self.mailbox.is_ours() || self.ended_by_program.load(Ordering::Acquire);
-        self.end_because(
-            rx,
-            if by_program {
-                Ending::ByProgram
-            } else {
-                Ending::DaemonGone
-            },
-        );
-    }
-
-    /// The same, where it is known why.
-    pub(crate) fn end_because(&self, rx: &mut Rx, why: Ending) {
-        rx.ended = true;
-        let first = !self.ended.swap(true, Ordering::AcqRel);
-        if first && !self.closed.load(Ordering::Acquire) {
-            if why == Ending::DaemonGone {
-                known::note_failure(&self.link.endpoint);
+        let closed = self.closed.load(Ordering::Acquire);
+        let by_program = self.ended_by_program.load(Ordering::Acquire) || !self.mailbox.is_ours();
+        if closed || by_program {
+            self.finish(rx, Ending::ByProgram);
+        } else if !self.lose(rx) {
+            if !self.ended.load(Ordering::Acquire) {
+                let candidate = self.candidate();
+                known::note_failure(&candidate.endpoint);
                 self.tell(Event::DaemonLost {
-                    daemon: self.link.daemon.clone(),
+                    daemon: candidate.endpoint.to_string(),
                 });
             }
-            self.tell(Event::Closed(why));
+            self.finish(rx, Ending::DaemonGone);
+        }
+    }
+
+    /// The session has ended: there is no link, and will be none.
+    pub(crate) fn finish(&self, rx: &mut Rx, ending: Ending) {
+        rx.ended = true;
+        rx.outage = false;
+        let first = !self.ended.swap(true, Ordering::AcqRel);
+        if first && !self.closed.load(Ordering::Acquire) {
+            self.tell(Event::Closed(ending));
+        }
+        if let Some(auto) = &self.auto {
+            auto.wake_all();
+            restore::changed(self);
         }
     }
 
@@ -303,12 +329,6 @@ impl Session {
         }
     }
 
-    /// Whether a socket in the place of this mailbox would be readable: at the end of the stream, and
-    /// also on a part of a message.
-    fn has_something(&self, rx: &Rx) -> bool {
-        rx.ended || self.has_failed() || rx.inbox.len() > 0 || rx.spill.is_some()
-    }
-
     /// Whether this process has given the connection up without ending it (`SP_kill` after a
     /// fork): its numbers may be somebody else's by now.
     pub(crate) fn is_gone_here(&self) -> bool {
@@ -318,12 +338,21 @@ impl Session {
     /// Puts the token in or takes it out, as the inbox is now. Only the stable kind has one.
     pub(crate) fn settle_token(&self, rx: &mut Rx) {
         if let Some(far) = &rx.far {
-            let want = self.has_something(rx);
+            let want = rx.has_something() || self.has_failed();
             if want && !rx.token {
                 rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
             } else if !want && rx.token && self.mailbox.is_ours() {
                 self.take_all_tokens(rx);
             }
+        }
+    }
+
+    /// Puts a token in, whether it is needed or not. The receiver that it wakes settles it.
+    pub(crate) fn put_token(&self, rx: &mut Rx) {
+        if let Some(far) = &rx.far
+            && !rx.token
+        {
+            rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
         }
     }
 
@@ -374,8 +403,9 @@ impl Session {
     pub(crate) fn number_is_gone(&self, rx: &mut Rx) {
         rx.inbox = Inbox::default();
         rx.spill = None;
+        rx.later.clear();
         rx.refused = false;
-        self.end(rx);
+        self.finish(rx, Ending::ByProgram);
     }
 
     /// Whether the link's number still stands for the link.
@@ -389,6 +419,7 @@ impl Session {
             // The other process has gone on in the stream from where both were.
             rx.inbox = Inbox::default();
             rx.spill = None;
+            rx.later.clear();
             rx.refused = false;
             rx.bulk = false;
         }

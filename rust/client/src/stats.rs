@@ -108,21 +108,22 @@ pub(crate) fn of(session: &Session) -> Stats {
         let now = tx.blocked_since.map_or(Duration::ZERO, |at| at.elapsed());
         (tx.sent, tx.sent_bytes, tx.blocked + now)
     };
+    let (daemon, private_group) = (session.daemon(), session.private_group());
     let mut rx = session.rx();
     let waiting = rx.waiting();
     let peak = rx.watch.flow.peak;
     let dropped = rx.watch.flow.dropped;
     Stats {
         state: state_of(session),
-        daemon: session.link.daemon.clone(),
-        private_group: session.link.private_group,
+        daemon,
+        private_group,
         messages_in: rx.taken,
         bytes_in: rx.taken_bytes,
         messages_out,
         bytes_out,
         waiting_messages: waiting.messages,
         waiting_bytes: waiting.bytes,
-        spilled_bytes: rx.spill.as_ref().map_or(0, |spill| spill.on_disk()),
+        spilled_bytes: rx.spills().map(|spill| spill.on_disk()).sum(),
         peak_messages: peak.messages.max(waiting.messages),
         peak_bytes: peak.bytes.max(waiting.bytes),
         oldest: rx.inbox.age(),

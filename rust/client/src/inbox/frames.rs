@@ -185,6 +185,11 @@ impl Inbox {
         self.scan.frames.saturating_sub(since)
     }
 
+    /// From now on messages are counted together with those that the program has been given.
+    pub(crate) fn forget_count(&mut self) {
+        self.scan = Scan::default();
+    }
+
     /// How many whole messages wait.
     pub(crate) fn messages(&mut self, taken: u64) -> u64 {
         self.walk(taken, |_, _, _| ());

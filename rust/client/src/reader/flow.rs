@@ -49,7 +49,19 @@ pub(crate) struct Waiting {
     pub(crate) bytes: u64,
 }
 
+impl Flow {
+    /// Reading goes on, over a new link: the limits are looked at anew.
+    pub(super) fn resume(&mut self) {
+        self.full = false;
+    }
+}
+
 impl Rx {
+    /// How many messages have been given to the program that count for the newest inbox.
+    fn taken_of_newest(&self) -> u64 {
+        if self.later.is_empty() { self.taken } else { 0 }
+    }
+
     /// What waits now.
     pub(crate) fn waiting(&mut self) -> Waiting {
         // In the middle of a direct read the inbox does not begin with a header.
@@ -58,8 +70,12 @@ impl Rx {
         } else {
             self.inbox.messages(self.taken)
         };
-        let mut bytes = self.inbox.len() as u64;
-        if let Some(spill) = &mut self.spill {
+        let mut bytes = self.held_bytes() as u64;
+        // Inboxes of later links are counted by themselves.
+        for epoch in &mut self.later {
+            messages += epoch.inbox.messages(0);
+        }
+        for spill in self.spills() {
             messages += spill.messages();
             bytes += spill.len();
         }
@@ -92,7 +108,7 @@ fn reaches(waiting: Waiting, options: &Options, percent: u32) -> bool {
 pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
     let options = &session.options;
     let most = limits(options);
-    let have = rx.inbox.len();
+    let have = rx.held_bytes();
     if let RecvPolicy::DropOldest | RecvPolicy::DropNewest = options.recv_policy {
         if have < most.bytes.saturating_mul(MOST_KEPT).saturating_add(STEP) {
             return STEP;
@@ -100,7 +116,7 @@ pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
         stop(session, rx, "what may not be dropped takes all there is");
         return 0;
     }
-    if rx.spill.is_some() {
+    if rx.newest().1.is_some() {
         return room_on_disk(session, rx);
     }
     let too_many = most.messages != 0 && rx.waiting().messages >= most.messages;
@@ -120,7 +136,7 @@ pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
             "the session at {} is ended, as more waits for the program than may (recv_policy=close)",
             session.link.daemon
         );
-        session.end_because(rx, Ending::Overflow);
+        session.finish(rx, Ending::Overflow);
         // The daemon learns it now; what has come is still delivered.
         session.shut_down();
     } else {
@@ -134,8 +150,10 @@ fn begin_to_spill(session: &Session, rx: &mut Rx) -> usize {
     match Spill::begin(&session.options.spill_dir) {
         Ok(mut spill) => {
             // The file begins with a frame, and the inbox ends with one.
-            spill.pending.push(&rx.inbox.split_part(rx.taken));
-            rx.spill = Some(Box::new(spill));
+            let taken = rx.taken_of_newest();
+            let (inbox, place) = rx.newest();
+            spill.pending.push(&inbox.split_part(taken));
+            *place = Some(Box::new(spill));
             note_slow(session, rx);
             room_on_disk(session, rx)
         }
@@ -147,7 +165,7 @@ fn begin_to_spill(session: &Session, rx: &mut Rx) -> usize {
 }
 
 fn room_on_disk(session: &Session, rx: &mut Rx) -> usize {
-    let Some(spill) = &rx.spill else { return 0 };
+    let Some(spill) = rx.newest().1 else { return 0 };
     let most = session.options.spill_max_bytes as u64;
     let reason = if let Some(reason) = spill.failure() {
         reason.to_owned()
@@ -164,9 +182,9 @@ fn room_on_disk(session: &Session, rx: &mut Rx) -> usize {
 
 /// Where the reader puts what it reads.
 pub(super) fn target(rx: &mut Rx) -> &mut Inbox {
-    match &mut rx.spill {
-        Some(spill) => &mut spill.pending,
-        None => &mut rx.inbox,
+    match rx.newest() {
+        (_, Some(spill)) => &mut spill.pending,
+        (inbox, None) => inbox,
     }
 }
 
@@ -200,7 +218,7 @@ pub(crate) fn refill(session: &Session, rx: &mut Rx) -> bool {
                 session.link.daemon
             );
             rx.spill = None;
-            session.end_because(rx, Ending::Overflow);
+            session.finish(rx, Ending::Overflow);
             session.shut_down();
             false
         }
@@ -224,17 +242,22 @@ fn stop(session: &Session, rx: &mut Rx, reason: &str) {
 /// Bytes have been put into the inbox.
 pub(super) fn took(session: &Session, rx: &mut Rx) {
     let options = &session.options;
-    let spare_first = rx.refused;
+    let taken = rx.taken_of_newest();
+    let spare_first = rx.refused && rx.later.is_empty();
+    let mut most = limits(options);
+    let older = rx.held_bytes();
+    let (newest, spill) = rx.newest();
+    most.bytes = most.bytes.saturating_sub(older - newest.len());
     let dropped = match options.recv_policy {
         RecvPolicy::Block | RecvPolicy::Close => Dropped::default(),
         RecvPolicy::Spill => {
-            if let Some(spill) = &mut rx.spill {
+            if let Some(spill) = spill {
                 spill.send_off(session);
             }
             Dropped::default()
         }
-        RecvPolicy::DropOldest => rx.inbox.drop_oldest(rx.taken, limits(options), spare_first),
-        RecvPolicy::DropNewest => rx.inbox.drop_newest(rx.taken, limits(options)),
+        RecvPolicy::DropOldest => newest.drop_oldest(taken, most, spare_first),
+        RecvPolicy::DropNewest => newest.drop_newest(taken, most),
     };
     if dropped.messages > 0 {
         let Dropped { messages, bytes } = dropped;
@@ -243,7 +266,7 @@ pub(super) fn took(session: &Session, rx: &mut Rx) {
         all.bytes += bytes;
         session.tell(Event::Dropped { messages, bytes });
     }
-    if rx.inbox.len() >= COUNT_FROM || rx.spill.is_some() || options.recv_max_messages != 0 {
+    if rx.held_bytes() >= COUNT_FROM || rx.newest().1.is_some() || options.recv_max_messages != 0 {
         let waiting = rx.waiting();
         let peak = &mut rx.watch.flow.peak;
         peak.messages = peak.messages.max(waiting.messages);
@@ -257,7 +280,7 @@ pub(super) fn took(session: &Session, rx: &mut Rx) {
 /// Tells, once, that the program is slow.
 fn note_slow(session: &Session, rx: &mut Rx) {
     let Waiting { messages, bytes } = rx.waiting();
-    let spills = rx.spill.is_some();
+    let spills = rx.spills().next().is_some();
     let flow = &mut rx.watch.flow;
     // Messages are not counted by those who only look at bytes. While there is something on disk it
     // is not over yet.

@@ -240,6 +240,27 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     }
 }
 
+/// The link is about to be replaced: its arrivals wake nobody any more.
+pub(crate) fn unwatch_link(session: &Session, rx: &mut Rx) {
+    if rx.watch.armed
+        && let Some(shared) = reader()
+    {
+        let _ = shared.epoll.remove(session.link_fd());
+    }
+    rx.watch.armed = false;
+}
+
+/// A new link has taken the place of the old one.
+pub(crate) fn watch_link(session: &Session, rx: &mut Rx) {
+    let Some(shared) = reader() else { return };
+    rx.watch.streak = 0;
+    rx.watch.flow.resume();
+    rx.watch.armed = shared
+        .epoll
+        .add(session.link_fd(), link_key(session))
+        .is_ok();
+}
+
 /// Has the reader look at a session's link again.
 pub(crate) fn look(session: &Session) {
     if let Some(shared) = reader() {

@@ -94,7 +94,8 @@ impl Receive<'_, '_> {
         let Ok(layout) = FrameLayout::of(&header, Direction::ToClient) else {
             return false;
         };
-        if !is_large(&layout) || !self.suits(&header, &layout) {
+        let noted = session.auto.is_some() && service::is_membership(header.kind);
+        if !is_large(&layout) || noted || !self.suits(&header, &layout) {
             return false;
         }
         if !reader::before_wait(session, rx) {
@@ -226,7 +227,7 @@ impl Receive<'_, '_> {
         rx.refused = false;
         rx.gives(HEADER_LEN + layout.total());
         let index = service::is_regular_membership(header.kind)
-            .then(|| self.own_index_in_room(session, layout.num_groups()));
+            .then(|| self.own_index_in_room(super::own_name(session, rx), layout.num_groups()));
         self.tell(header, header.kind, index.flatten(), header.num_groups);
         self.terminate_groups(layout.num_groups());
         Ok(layout.body)

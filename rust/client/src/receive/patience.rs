@@ -63,14 +63,13 @@ impl Patience {
         Ok(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
     }
 
-    /// The wait for the link, or why there is none.
-    pub(super) fn wait(&self, session: &Session) -> Result<BlockingCall, Error> {
+    /// The wait for `fd`, or why there is none.
+    pub(super) fn wait(&self, session: &Session, fd: RawFd) -> Result<BlockingCall, Error> {
         let ms = self.left(session)?;
-        let link = session.link_fd();
         Ok(if self.bell >= 0 {
-            BlockingCall::poll_two(link, libc::POLLIN, self.bell, ms)
+            BlockingCall::poll_two(fd, libc::POLLIN, self.bell, ms)
         } else {
-            BlockingCall::poll(link, libc::POLLIN, ms)
+            BlockingCall::poll(fd, libc::POLLIN, ms)
         })
     }
 

@@ -72,25 +72,27 @@ fn run(queue: &Queue) {
 /// Appends the flight of a session to its file.
 fn write(session: &Arc<Session>) {
     let (file, flight, at) = {
-        let rx = session.rx();
-        let Some(spill) = &rx.spill else { return };
-        let Some(flight) = &spill.flight else { return };
+        let mut rx = session.rx();
         if !session.claim.is_mine() {
             return;
         }
-        (Arc::clone(&spill.file), Arc::clone(flight), spill.write_at)
+        let next = rx.spills().find_map(|spill| {
+            let flight = spill.flight.as_ref().filter(|_| spill.failed.is_none())?;
+            Some((Arc::clone(&spill.file), Arc::clone(flight), spill.write_at))
+        });
+        let Some(next) = next else { return };
+        next
     };
     let result = file.write_all_at(&flight, at);
     let mut rx = session.rx();
-    let Some(spill) = &mut rx.spill else { return };
     // A receiver may have taken it meanwhile, and another one may fly by now.
-    let same = spill
-        .flight
-        .as_ref()
-        .is_some_and(|now| Arc::ptr_eq(now, &flight));
-    if !same {
+    let is_it = |now: &Arc<Vec<u8>>| Arc::ptr_eq(now, &flight);
+    let Some(spill) = rx
+        .spills()
+        .find(|spill| spill.flight.as_ref().is_some_and(is_it))
+    else {
         return;
-    }
+    };
     match result {
         Ok(()) => {
             spill.write_at += flight.len() as u64;

@@ -166,6 +166,25 @@ impl BlockingCall {
         }
     }
 
+    /// The descriptor that the call waits for, and for what.
+    pub(crate) fn waits_for(&self) -> Option<(RawFd, i16)> {
+        match self.request {
+            Request::Poll { fds, count, .. } if count > 0 => Some((fds[0].fd, fds[0].events)),
+            Request::Recv { fd, .. } => Some((fd, libc::POLLIN)),
+            Request::Poll { .. } | Request::Nothing => None,
+        }
+    }
+
+    /// How long the call waits at most.
+    pub(crate) fn limit(&self) -> Option<std::time::Duration> {
+        match self.request {
+            Request::Poll { timeout_ms, .. } => u64::try_from(timeout_ms)
+                .ok()
+                .map(std::time::Duration::from_millis),
+            Request::Recv { .. } | Request::Nothing => None,
+        }
+    }
+
     /// The number the kernel returned, or the error.
     pub(crate) fn outcome(&self) -> Result<usize, i32> {
         usize::try_from(self.result).map_err(|_| self.errno)
