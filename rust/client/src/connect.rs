@@ -20,6 +20,7 @@ use crate::options::{Conf, Failover, MailboxKind, Options, Sigpipe};
 use crate::reason;
 use crate::search::{Accepting, Search, SearchProgress, Wanted};
 use crate::session::{Kind, Link, Session};
+use crate::stats::report;
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd::{self, SharedFd};
 use crate::sys::signals;
@@ -277,6 +278,7 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
         }
     }
     interrupt::enter(session);
+    report::begin();
     if session.options.failback_ms > 0 && session.auto.is_some() && session.link.candidate.rank > 0
     {
         restore::watch(session);

@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::inbox::Inbox;
 use crate::reader;
+use crate::reason;
 use crate::room::{Outputs, Progress, Room, terminate};
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
@@ -466,7 +467,10 @@ impl<'r, 'm> Receive<'r, 'm> {
                 Ok(0) => rx.bulk = false,
                 Ok(_) => return Fill::Got,
                 Err(code) if code == libc::EINTR => return Fill::Got,
-                Err(code) if fd::would_block(code) => rx.bulk = false,
+                Err(code) if fd::would_block(code) => {
+                    reader::dry(rx);
+                    rx.bulk = false;
+                }
                 Err(_) => return Fill::Ended,
             }
         }
@@ -505,6 +509,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             Kind::Stable => BULK,
         };
         if limit == 0 {
+            reader::one_left(rx);
             return Ok(0);
         }
         let got = rx
@@ -516,6 +521,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         if got == 0 {
             session.end(rx);
         }
+        reader::gave(rx, got);
         Ok(got)
     }
 
@@ -537,6 +543,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         match got {
             Ok(0) => Fill::Ended,
             Ok(count) => {
+                reader::gave(rx, count);
                 // All that was asked for came: more is waiting.
                 rx.bulk = count == limit;
                 Fill::Got
@@ -544,6 +551,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => Fill::Got,
                 Some(code) if fd::would_block(code) => {
+                    reader::dry(rx);
                     if !reader::before_wait(session, rx) {
                         return Fill::Ended;
                     }
@@ -672,6 +680,9 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// The stream ended before this message was whole. What came of it still goes into the outputs.
     fn lost(&mut self, session: &Session, rx: &mut Rx) -> Result<usize, Error> {
         session.fail();
+        if let Some(reason) = &rx.loss {
+            reason::because(reason.clone());
+        }
         if let Some(header) = rx.inbox.header()
             && let Ok(layout) = FrameLayout::of(&header, Direction::ToClient)
         {

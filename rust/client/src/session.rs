@@ -91,6 +91,8 @@ pub(crate) struct Rx {
     /// Bytes of the present message that have left the inbox and the socket, and are in the buffers
     /// of the owner. Not 0 only for the moments in which it waits for more without letting go.
     pub(crate) in_hand: usize,
+    /// Why the link was lost last, as far as it can be told.
+    pub(crate) loss: Option<String>,
     /// Messages that the program has been given.
     pub(crate) taken: u64,
     /// Their bytes on the wire.
@@ -295,7 +297,12 @@ impl Session {
         let by_program = self.ended_by_program.load(Ordering::Acquire) || !self.mailbox.is_ours();
         if closed || by_program {
             self.finish(rx, Ending::ByProgram);
-        } else if !self.lose(rx) {
+            return;
+        }
+        if !rx.outage && !self.ended.load(Ordering::Acquire) {
+            reader::note_loss(self, rx);
+        }
+        if !self.lose(rx) {
             if !self.ended.load(Ordering::Acquire) {
                 let candidate = self.candidate();
                 known::note_failure(&candidate.endpoint);

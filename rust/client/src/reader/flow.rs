@@ -22,6 +22,10 @@ const MOST_KEPT: usize = 2;
 /// Warnings about one session are not given more often.
 const WARN_AGAIN: Duration = Duration::from_secs(60);
 
+/// A daemon that closes a connection on which so much was still to be read has thrown a slow reader
+/// out: it writes no more than that to a reader that keeps up. Sockets hold some 200 KiB.
+const BEHIND: usize = 96 << 10;
+
 /// From so many bytes on, messages are counted as they come; below, when somebody asks.
 const COUNT_FROM: usize = SLAB_LEN;
 
@@ -40,6 +44,10 @@ pub(crate) struct Flow {
     /// The most that has waited.
     pub(crate) peak: Waiting,
     warned: Option<Instant>,
+    /// Bytes that have been read in bulk since the link was last found empty.
+    since_dry: usize,
+    /// The link had one byte left, which stays there; it is empty if the next read brings more.
+    one_left: bool,
 }
 
 /// What waits for the program.
@@ -228,6 +236,8 @@ pub(crate) fn refill(session: &Session, rx: &mut Rx) -> bool {
 /// Nothing more is read until the low mark is reached.
 fn stop(session: &Session, rx: &mut Rx, reason: &str) {
     note_slow(session, rx);
+    // Whatever the daemon closes for from now on is not known to be read.
+    rx.watch.flow.since_dry = usize::MAX;
     if !std::mem::replace(&mut rx.watch.flow.full, true) {
         session.tell(Event::Blocked {
             reason: reason.to_owned(),
@@ -240,7 +250,8 @@ fn stop(session: &Session, rx: &mut Rx, reason: &str) {
 }
 
 /// Bytes have been put into the inbox.
-pub(super) fn took(session: &Session, rx: &mut Rx) {
+pub(super) fn took(session: &Session, rx: &mut Rx, count: usize) {
+    gave(rx, count);
     let options = &session.options;
     let taken = rx.taken_of_newest();
     let spare_first = rx.refused && rx.later.is_empty();
@@ -275,6 +286,50 @@ pub(super) fn took(session: &Session, rx: &mut Rx) {
             note_slow(session, rx);
         }
     }
+}
+
+/// The link has been found empty.
+pub(crate) fn dry(rx: &mut Rx) {
+    rx.watch.flow.since_dry = 0;
+    rx.watch.flow.one_left = false;
+}
+
+/// The link has been found with the one byte that stays in it. The end of the stream may be behind
+/// it.
+pub(crate) fn one_left(rx: &mut Rx) {
+    rx.watch.flow.one_left = true;
+}
+
+/// So many bytes have been read in bulk.
+pub(crate) fn gave(rx: &mut Rx, count: usize) {
+    let flow = &mut rx.watch.flow;
+    if count > 1 && std::mem::take(&mut flow.one_left) {
+        flow.since_dry = 0;
+    }
+    flow.since_dry = flow.since_dry.saturating_add(count);
+}
+
+/// The daemon has closed the connection: keeps why, as far as it can be told.
+pub(crate) fn note_loss(session: &Session, rx: &mut Rx) {
+    let daemon = session.daemon();
+    let Waiting { messages, bytes } = rx.waiting();
+    let flow = &rx.watch.flow;
+    let behind = flow.full || flow.since_dry >= BEHIND;
+    let reason = if behind {
+        format!(
+            "the daemon at {daemon} closed the connection while {messages} messages ({bytes} bytes) \
+             waited for the program, and the library had not read all that was sent: probably \
+             dropped as a slow reader"
+        )
+    } else {
+        format!("the daemon at {daemon} closed the connection, or is gone")
+    };
+    if behind {
+        tracing::warn!("{reason}");
+    } else {
+        tracing::info!("{reason}");
+    }
+    rx.loss = Some(reason);
 }
 
 /// Tells, once, that the program is slow.

@@ -403,6 +403,7 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
             Kind::Stable => room,
         };
         if limit == 0 {
+            flow::one_left(rx);
             break false;
         }
         match flow::target(rx).fill(limit, |slab| fd::read_into(link, slab, limit)) {
@@ -414,11 +415,14 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
             Ok(count) => {
                 arrived = true;
                 turn -= count.min(turn);
-                flow::took(session, rx);
+                flow::took(session, rx, count);
             }
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => {}
-                Some(code) if fd::would_block(code) => break false,
+                Some(code) if fd::would_block(code) => {
+                    flow::dry(rx);
+                    break false;
+                }
                 _ => {
                     session.end(rx);
                     arrived = true;

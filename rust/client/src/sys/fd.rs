@@ -193,6 +193,17 @@ pub(crate) fn unread(fd: RawFd) -> io::Result<usize> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
+/// Number of bytes that were sent over `fd` and that its peer (TCP: its peer's machine) has not taken.
+pub(crate) fn unsent(fd: RawFd) -> io::Result<usize> {
+    let mut count: c_int = 0;
+    // SAFETY: TIOCOUTQ writes one int, to a live one.
+    let result = unsafe { libc::ioctl(fd, libc::TIOCOUTQ, &raw mut count) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
 /// Which of `events` hold for `fd` at this moment (plus POLLERR, POLLHUP, POLLNVAL).
 pub(crate) fn ready_now(fd: RawFd, events: i16) -> i16 {
     wait_ready(fd, events, 0)

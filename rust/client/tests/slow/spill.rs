@@ -171,10 +171,14 @@ fn a_full_disk_loses_nothing() {
         let slow = joined(&network, &options(disk.0.path(), ""), tcp);
         let mut sender = Sender::new(&network);
         sender.send(3000);
-        wait_for(&slow, "a full disk", |s| s.waiting_bytes > 2 << 20);
+        let mut told = Vec::new();
+        wait_for(&slow, "a full disk", |_| {
+            told.extend(events(&slow));
+            !reasons(&told).is_empty()
+        });
         let mut next = 0;
         take(&slow, &mut next, 3000);
-        let reasons = reasons(&events(&slow));
+        let reasons = reasons(&told);
         assert!(
             reasons[0].starts_with("cannot write: No space left"),
             "{reasons:?}"

@@ -39,7 +39,7 @@ pub(crate) fn receive(connection: &Connection) -> Message {
 pub(crate) fn wait_for(
     connection: &Connection,
     what: &str,
-    holds: impl Fn(&Stats) -> bool,
+    mut holds: impl FnMut(&Stats) -> bool,
 ) -> Stats {
     let end = Instant::now() + LIMIT;
     loop {

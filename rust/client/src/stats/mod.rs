@@ -1,5 +1,7 @@
 //! What a session has done, and how it stands.
 
+pub(crate) mod report;
+
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use crate::table;
 pub enum State {
     /// Connected.
     Open,
+    /// The connection is lost and is being restored (`failover=auto`).
+    Reconnecting,
     /// The connection is lost, and a receive has not told so yet: what came before can be received.
     Ending,
     /// The loss has been told, or a send has failed.
@@ -28,6 +32,7 @@ impl State {
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Reconnecting => "reconnecting",
             Self::Ending => "ending",
             Self::Failed => "failed",
         }
@@ -67,6 +72,10 @@ pub struct Stats {
     pub oldest: Duration,
     /// For how long sends have waited for the daemon, all together.
     pub send_blocked: Duration,
+    /// How often the connection was restored (`failover=auto`).
+    pub reconnects: u64,
+    /// Why the connection was lost last, as far as it can be told; empty if it never was.
+    pub last_loss: String,
     /// Messages that were dropped as `recv_policy` says.
     pub dropped_messages: u64,
     /// Their bytes.
@@ -97,6 +106,8 @@ fn state_of(session: &Session) -> State {
         State::Failed
     } else if session.ended.load(Ordering::Acquire) {
         State::Ending
+    } else if session.auto.as_ref().is_some_and(|auto| auto.is_down()) {
+        State::Reconnecting
     } else {
         State::Open
     }
@@ -128,6 +139,8 @@ pub(crate) fn of(session: &Session) -> Stats {
         peak_bytes: peak.bytes.max(waiting.bytes),
         oldest: rx.inbox.age(),
         send_blocked,
+        reconnects: session.auto.as_ref().map_or(0, |auto| auto.generation()),
+        last_loss: rx.loss.clone().unwrap_or_default(),
         dropped_messages: dropped.messages,
         dropped_bytes: dropped.bytes,
     }
@@ -141,6 +154,7 @@ impl Stats {
         text(&mut out, "state", self.state.name());
         text(&mut out, "daemon", &self.daemon);
         text(&mut out, "private_group", &self.private_group.to_string());
+        text(&mut out, "last_loss", &self.last_loss);
         for (name, value) in [
             ("messages_in", self.messages_in),
             ("bytes_in", self.bytes_in),
@@ -153,6 +167,7 @@ impl Stats {
             ("peak_bytes", self.peak_bytes),
             ("oldest_ms", milliseconds(self.oldest)),
             ("send_blocked_ms", milliseconds(self.send_blocked)),
+            ("reconnects", self.reconnects),
             ("dropped_messages", self.dropped_messages),
             ("dropped_bytes", self.dropped_bytes),
         ] {
