@@ -269,15 +269,17 @@ fn a_program_that_ends_its_session_in_the_outage_is_not_held_up() {
                 assert!(start.elapsed() < Duration::from_secs(5));
             }
         }
-        // Whoever comes second is told so.
+        // Whoever is first reports the end; from then on the session is in error, until it is gone.
         let over = |error| {
             matches!(
                 error,
                 Error::ConnectionClosed | Error::NetError | Error::IllegalSession
             )
         };
-        assert!(over(sender.join().unwrap().unwrap_err()));
-        assert!(over(receiver.join().unwrap().unwrap_err()));
+        let sent = sender.join().unwrap();
+        assert!(sent.is_err_and(over), "{sent:?}");
+        let received = receiver.join().unwrap();
+        assert!(received.as_ref().is_err_and(|&e| over(e)), "{received:?}");
     });
     assert_eq!(client.receive(), Err(Error::IllegalSession));
 }

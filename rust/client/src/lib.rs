@@ -6,6 +6,7 @@
 //! | open a session | [`Connect`] |
 //! | receive | [`Receive`], [`receive_message`] |
 //! | send, join, leave | [`Send`] |
+//! | hold a session without its number, receive many messages at once | [`SessionHandle`] |
 //! | see how much waits | [`waiting_bytes`] |
 //! | virtual synchrony (Flush Spread) | [`flush`] |
 //! | end a session | [`disconnect`], [`kill`] |
@@ -20,6 +21,7 @@
 #![deny(unsafe_code)]
 
 mod auto;
+mod batch;
 mod claim;
 mod close;
 mod connect;
@@ -33,6 +35,7 @@ mod error;
 pub mod events;
 pub mod flush;
 mod fork;
+mod handle;
 mod held;
 mod inbox;
 mod interrupt;
@@ -60,12 +63,14 @@ mod sys;
 mod table;
 
 pub use auto::{MethodRunner, daemon, private_group, reconnect};
+pub use batch::{Cut, MAX_FRAME, Received};
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
 pub use connection::{Builder, Connection, Service};
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};
 pub use drain::drain;
 pub use error::Error;
+pub use handle::SessionHandle;
 pub use interrupt::interrupt;
 pub use message::{Message, MessageProgress, ReceiveMessage, receive_message};
 pub use notice::{
@@ -80,8 +85,8 @@ pub use receive::Receive;
 pub use receive::quick::{Taken, take_waiting};
 pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
-pub use spread_proto::Name;
 pub use spread_proto::memb_info;
+pub use spread_proto::{ByteOrder, Name};
 pub use stats::{State, Stats, milliseconds, state, stats};
 pub use sys::blocking::BlockingCall;
 pub use sys::out::OutSlice;

@@ -352,13 +352,11 @@ impl<'r, 'm> Receive<'r, 'm> {
                 }
                 if rx.is_over() {
                     match self.after_the_end(session, rx) {
-                        Some(answer) => return answer,
+                        Some(done) => return done,
                         None => continue,
                     }
                 }
-                // A session that outlives its link has to know which views the program has seen.
-                let noted = session.auto.is_some() && service::is_membership(header.kind);
-                if !tried && !noted && !self.whole && self.begin_direct(rx, &header, &layout) {
+                if !tried && !self.whole && self.begin_direct(session, rx, &header, &layout) {
                     tried = true;
                     continue;
                 }
@@ -377,7 +375,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                 }
                 if rx.is_over() {
                     match self.after_the_end(session, rx) {
-                        Some(answer) => return answer,
+                        Some(done) => return done,
                         None => continue,
                     }
                 }
@@ -574,7 +572,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     ) -> Result<usize, Error> {
         let _: [u8; HEADER_LEN] = rx.inbox.take_array();
         rx.refused = false;
-        rx.gives(HEADER_LEN + layout.total());
+        rx.gives(1, HEADER_LEN + layout.total());
         let mut kind = header.kind;
         if layout.old_type > 0 {
             let raw = rx.inbox.take_array();
