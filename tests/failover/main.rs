@@ -2,6 +2,7 @@
 //! network, and on real daemons where `SPREAD_DAEMON=/path/to/spread` names one.
 
 mod auto;
+mod chaos;
 mod client;
 mod dns;
 mod moves;

@@ -47,6 +47,8 @@ pub(crate) struct Auto {
     generation: AtomicU64,
     /// There is no link, or the one there is has failed.
     down: AtomicBool,
+    /// The session has turned out to be one that cannot come back.
+    off: AtomicBool,
     /// The present daemon has been told good-bye, for another one that waits.
     leaving: AtomicBool,
     /// Readable while there is a link, and when there will be none any more.
@@ -70,6 +72,7 @@ impl Auto {
             methods,
             generation: AtomicU64::new(0),
             down: AtomicBool::new(false),
+            off: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             up,
         })
@@ -93,6 +96,11 @@ impl Auto {
     /// Whether the daemon sends membership messages.
     pub(crate) fn membership(&self) -> bool {
         self.wanted.request.membership
+    }
+
+    /// From now on a loss is the session's end.
+    pub(crate) fn switch_off(&self) {
+        self.off.store(true, Ordering::Release);
     }
 
     /// The daemon is left on purpose.
@@ -145,6 +153,13 @@ pub(crate) enum Resumed {
 }
 
 impl Session {
+    /// What it takes to come back, if the session does.
+    pub(crate) fn comes_back(&self) -> Option<&Auto> {
+        self.auto
+            .as_deref()
+            .filter(|auto| !auto.off.load(Ordering::Acquire))
+    }
+
     /// The session's name at its daemon, as it is now.
     pub(crate) fn private_group(&self) -> Name {
         if self.auto.is_none() {
@@ -178,7 +193,9 @@ impl Session {
 
     /// The link has ended. True: it will be restored, and nothing has ended for the program.
     pub(crate) fn lose(&self, rx: &mut Rx) -> bool {
-        let Some(auto) = &self.auto else { return false };
+        let Some(auto) = self.comes_back() else {
+            return false;
+        };
         if rx.outage {
             return true;
         }
@@ -341,7 +358,10 @@ pub fn daemon(mailbox: i32) -> Result<String, crate::Error> {
 /// one that comes back.
 pub fn reconnect(mailbox: i32) -> Result<(), crate::Error> {
     let session = crate::table::find(mailbox).ok_or(crate::Error::IllegalSession)?;
-    if session.auto.is_none() || session.has_failed() || session.ended.load(Ordering::Acquire) {
+    if session.comes_back().is_none()
+        || session.has_failed()
+        || session.ended.load(Ordering::Acquire)
+    {
         return Err(crate::Error::NetError);
     }
     if restore::begin_move(&session) {
