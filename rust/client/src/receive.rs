@@ -346,7 +346,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             } else {
                 if rx.is_over() {
                     match self.after_the_end(session, rx) {
-                        Some(answer) => return answer,
+                        Some(done) => return done,
                         None => continue,
                     }
                 }

@@ -108,6 +108,15 @@ pub fn check_service(service: i32) -> Result<(), Error> {
     Ok(())
 }
 
+/// The check of a group to join or leave, which comes before the session is looked at.
+pub(crate) fn check_group(group: &[u8]) -> Result<(), Error> {
+    if spread_proto::is_legal_group(group) {
+        Ok(())
+    } else {
+        Err(Error::IllegalGroup)
+    }
+}
+
 /// The session with this mailbox, if it can still send.
 fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
     live(crate::table::find(mailbox).ok_or(Error::IllegalSession)?)
@@ -139,7 +148,14 @@ impl<'a> Send<'a> {
     /// [`Error::IllegalGroup`], and what the message itself says.
     pub fn multicast(mailbox: i32, message: &Outgoing<'a>) -> Result<Self, Error> {
         check_service(message.service)?;
-        let session = live_session(mailbox)?;
+        Self::message(live_session(mailbox)?, message, Suffix::NONE)
+    }
+
+    /// A multicast on a session that can still send, after the check of the service.
+    pub(crate) fn multicast_on(
+        session: Arc<Session>,
+        message: &Outgoing<'a>,
+    ) -> Result<Self, Error> {
         Self::message(session, message, Suffix::NONE)
     }
 
@@ -216,7 +232,8 @@ impl<'a> Send<'a> {
         } else {
             (What::Leave, service::LEAVE)
         };
-        Self::control_on(live(Arc::clone(session))?, what, kind, group)
+        check_group(group)?;
+        Ok(Self::control(live(Arc::clone(session))?, what, kind, group))
     }
 
     /// A join.
@@ -224,7 +241,8 @@ impl<'a> Send<'a> {
     /// # Errors
     /// [`Error::IllegalGroup`] first, then [`Error::IllegalSession`], [`Error::NetError`].
     pub fn join(mailbox: i32, group: &[u8]) -> Result<Self, Error> {
-        Self::control(mailbox, What::Join, service::JOIN, group)
+        check_group(group)?;
+        Ok(Self::join_on(live_session(mailbox)?, group))
     }
 
     /// A leave. Errors as [`join`](Self::join).
@@ -232,28 +250,26 @@ impl<'a> Send<'a> {
     /// # Errors
     /// [`Error::IllegalGroup`] first, then [`Error::IllegalSession`], [`Error::NetError`].
     pub fn leave(mailbox: i32, group: &[u8]) -> Result<Self, Error> {
-        Self::control(mailbox, What::Leave, service::LEAVE, group)
+        check_group(group)?;
+        Ok(Self::leave_on(live_session(mailbox)?, group))
     }
 
-    fn control(mailbox: i32, what: What, kind: u32, group: &[u8]) -> Result<Self, Error> {
-        if !spread_proto::is_legal_group(group) {
-            return Err(Error::IllegalGroup);
-        }
-        Self::control_on(live_session(mailbox)?, what, kind, group)
+    /// A join of a group whose name has been checked.
+    pub(crate) fn join_on(session: Arc<Session>, group: &[u8]) -> Self {
+        Self::control(session, What::Join, service::JOIN, group)
     }
 
-    fn control_on(
-        session: Arc<Session>,
-        what: What,
-        kind: u32,
-        group: &[u8],
-    ) -> Result<Self, Error> {
-        if !spread_proto::is_legal_group(group) {
-            return Err(Error::IllegalGroup);
-        }
+    /// A leave of a group whose name has been checked.
+    pub(crate) fn leave_on(session: Arc<Session>, group: &[u8]) -> Self {
+        Self::control(session, What::Leave, service::LEAVE, group)
+    }
+
+    fn control(session: Arc<Session>, what: What, kind: u32, group: &[u8]) -> Self {
         let mut send = Self::frame(session, what, kind, Hint::NONE, &[], &[], 0, Suffix::NONE);
-        send.own_group[..group.len()].copy_from_slice(group);
-        Ok(send)
+        for (to, from) in send.own_group.iter_mut().zip(group) {
+            *to = *from;
+        }
+        send
     }
 
     /// The good-bye of a session that is no longer in the table.
@@ -313,6 +329,21 @@ impl<'a> Send<'a> {
             owns_turn: false,
             outage: Outage::default(),
         }
+    }
+
+    /// Writes the header, and with it the byte order that receivers are told, in `order` instead of
+    /// the machine's own.
+    #[must_use]
+    pub fn in_order(mut self, order: ByteOrder) -> Self {
+        let header = Header::decode(&self.head);
+        let hint = Hint::new(header.hint.mess_type(), order);
+        self.head = Header {
+            order,
+            hint,
+            ..header
+        }
+        .encode();
+        self
     }
 
     /// Goes on as far as it can without waiting. Done with the length of the body.

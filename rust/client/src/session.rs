@@ -80,6 +80,8 @@ pub(crate) struct Rx {
     pub(crate) ended: bool,
     /// More than one message was waiting at the last look: read in bulk.
     pub(crate) bulk: bool,
+    /// A receiver of frames is to return without a message.
+    pub(crate) woken: bool,
     /// A token lies in the mailbox (stable kind).
     pub(crate) token: bool,
     /// The library's end of the mailbox (stable kind), until the session is closed.
@@ -321,6 +323,13 @@ impl Session {
             && !rx.token
         {
             rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
+        }
+    }
+
+    /// Takes the token out, whatever the inbox holds, before a receiver waits for the mailbox too.
+    pub(crate) fn drop_token(&self, rx: &mut Rx) {
+        if rx.token && self.mailbox.is_ours() {
+            self.take_all_tokens(rx);
         }
     }
 

@@ -1,4 +1,5 @@
-//! The recorded traces of the classic flush layer, call by call against our library.
+//! Flush Spread through the C interface: the recorded traces of the classic layer, call by call against our library, and faults
+//! of a simulated network (`network.rs`).
 //!
 //! Each `fl-*` trace is played: what the daemon had sent is sent, the program's calls are made, and
 //! what the library sends and answers is compared with what the classic library sent and answered.
@@ -7,6 +8,7 @@
 mod daemon;
 mod known;
 mod library;
+mod network;
 mod player;
 #[path = "../support/mod.rs"]
 mod support;
