@@ -72,7 +72,20 @@ pub(crate) fn line(got: &Got) -> String {
 }
 
 pub(crate) fn connect(name: &str, private: &str) -> Result<Client, Error> {
-    connect_with(name, private, true, &[b"NULL".to_vec()], None)
+    connect_within(name, private, TimeLimit::After(PATIENCE))
+}
+
+pub(crate) fn connect_within(name: &str, private: &str, limit: TimeLimit) -> Result<Client, Error> {
+    run(&ConnectArguments {
+        spread_name: name.as_bytes(),
+        private_name: private.as_bytes(),
+        priority: false,
+        membership: true,
+        methods: &[b"NULL".to_vec()],
+        again: None,
+        limit,
+        conf: &Conf::new(),
+    })
 }
 
 pub(crate) fn connect_with(
@@ -82,9 +95,7 @@ pub(crate) fn connect_with(
     methods: &[Vec<u8>],
     again: Option<&MethodRunner>,
 ) -> Result<Client, Error> {
-    let conf = Conf::new();
-    let mut connect = Connect::begin(&ConnectArguments {
-        conf: &conf,
+    run(&ConnectArguments {
         spread_name: name.as_bytes(),
         private_name: private.as_bytes(),
         priority: false,
@@ -92,7 +103,12 @@ pub(crate) fn connect_with(
         methods,
         again: again.cloned(),
         limit: TimeLimit::After(PATIENCE),
-    })?;
+        conf: &Conf::new(),
+    })
+}
+
+fn run(arguments: &ConnectArguments<'_>) -> Result<Client, Error> {
+    let mut connect = Connect::begin(arguments)?;
     loop {
         match connect.step() {
             ConnectProgress::Done(result) => {
@@ -105,6 +121,7 @@ pub(crate) fn connect_with(
             }
             ConnectProgress::Blocked => connect.call.run(),
             ConnectProgress::RunMethods(fd) => {
+                let again = arguments.again.as_ref();
                 let ok = again.is_none_or(|runner| (runner.0)(fd));
                 connect.methods_done(ok);
             }
