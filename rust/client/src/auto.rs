@@ -19,6 +19,7 @@ use crate::inbox::Inbox;
 use crate::known;
 use crate::notice::{Ending, Event, Reconnected};
 use crate::reader;
+use crate::reason;
 use crate::restore;
 use crate::search::Wanted;
 use crate::session::{Rx, Session, Tx};
@@ -302,6 +303,20 @@ impl Session {
             outages: 1,
         })));
         Resumed::Done
+    }
+
+    /// For `SPX_last_error`: why a session that comes back does so no more.
+    pub(crate) fn say_why_it_ended(&self) {
+        if self.comes_back().is_some()
+            && !self.closed.load(Ordering::Acquire)
+            && !self.ended_by_program.load(Ordering::Acquire)
+        {
+            reason::because(format!(
+                "the daemon at {} is lost, and no other one has taken the session within {} ms (reconnect_for_ms)",
+                self.daemon(),
+                self.options.reconnect_for_ms
+            ));
+        }
     }
 
     /// There will be no other link.

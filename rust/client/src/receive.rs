@@ -619,6 +619,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// The stream ended before this message was whole. What came of it still goes into the outputs.
     fn lost(&mut self, session: &Session, rx: &mut Rx) -> Result<usize, Error> {
         session.fail();
+        session.say_why_it_ended();
         if let Some(header) = rx.inbox.header()
             && let Ok(layout) = FrameLayout::of(&header, Direction::ToClient)
         {
