@@ -256,7 +256,10 @@ fn close(session: &Arc<Session>, deadline: Instant) {
         drop(send_turn(session, deadline));
     }
     session.mailbox.close();
-    session.rx().far = None;
+    let mut rx = session.rx();
+    rx.far = None;
+    rx.watch.close_gate();
+    drop(rx);
     if matches!(session.kind, Kind::Stable) {
         session.link.fd.close();
     }

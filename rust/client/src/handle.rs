@@ -11,7 +11,7 @@ use spread_proto::Name;
 use crate::error::Error;
 use crate::send::{self, Outgoing, Send};
 use crate::session::{Kind, Session};
-use crate::{close, table};
+use crate::{close, notice, table};
 
 /// A session with a mailbox of the stable kind. Clones stand for the same session.
 #[derive(Clone, Debug)]
@@ -26,10 +26,10 @@ impl SessionHandle {
         matches!(session.kind, Kind::Stable).then_some(Self(session))
     }
 
-    /// The session's name at its daemon.
+    /// The session's name at its daemon, as it is now.
     #[must_use]
     pub fn private_group(&self) -> Name {
-        self.0.link.private_group
+        self.0.private_group()
     }
 
     /// Whether [`disconnect`](Self::disconnect) has been called.
@@ -87,10 +87,23 @@ impl SessionHandle {
             return Err(Error::IllegalSession);
         }
         self.wake();
+        notice::wake(&self.0);
         // The number is this session's own until `end` closes it, so nobody else stands there.
         drop(table::remove(self.0.mailbox()));
         close::end(&self.0);
         Ok(())
+    }
+
+    /// Bytes that have been received and not taken, over all links.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.0.rx().waiting_bytes()
+    }
+
+    /// Where the daemon is (or was, while it is lost): an address and port.
+    #[must_use]
+    pub fn daemon(&self) -> String {
+        self.0.daemon()
     }
 
     /// Makes the present or the next [`receive_frames`](Self::receive_frames) return

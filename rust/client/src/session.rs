@@ -100,6 +100,8 @@ pub(crate) struct Tx {
     pub(crate) owner: Option<ThreadToken>,
     /// Threads that wait for the turn.
     pub(crate) queued: usize,
+    /// The tick in which the mailbox was last seen to be ours (stable kind).
+    pub(crate) seen_ours: i64,
     /// A message with data has been sent.
     pub(crate) sent_data: bool,
     /// Groups that were joined and not left, as far as this side has asked.

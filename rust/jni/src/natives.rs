@@ -15,7 +15,7 @@ use spread_client::{ByteOrder, Error, Outgoing, Progress, Send, SessionHandle};
 
 use crate::connecting::{self, Request};
 use crate::policy::Status;
-use crate::{buffer, status, table};
+use crate::{buffer, events, status, table};
 
 /// All of them; the symbols are found by their names.
 #[expect(
@@ -43,6 +43,12 @@ const METHODS: &[NativeMethod<'_>] = &[
     static extern fn join(session: jlong, group: jbyte[]) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn leave(session: jlong, group: jbyte[]) -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn event(session: jlong, text: jbyte[], timeout_ms: jint) -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn daemon(session: jlong, text: jbyte[]) -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn waiting_bytes(session: jlong) -> jlong },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn wake(session: jlong) },
     native_method! { java_type = "spread.Native", error_policy = Status,
@@ -113,7 +119,7 @@ fn private_group<'l>(
     name: JByteArray<'l>,
 ) -> Result<jint> {
     match table::get(session) {
-        Some(session) => fill(env, &name, session.private_group().as_bytes()),
+        Some(session) => fill(env, &name, session.receiving_as().as_bytes()),
         None => Ok(status::NO_SESSION),
     }
 }
@@ -201,6 +207,44 @@ fn leave<'l>(
 ) -> Result<jint> {
     let group = bytes(env, &group)?.unwrap_or_default();
     Ok(control(session, |session| session.leave(&group)))
+}
+
+/// 0: there is none.
+fn event<'l>(
+    env: &mut Env<'l>,
+    _class: JClass<'l>,
+    session: jlong,
+    text: JByteArray<'l>,
+    timeout_ms: jint,
+) -> Result<jint> {
+    let Some(session) = table::get(session) else {
+        return Ok(status::NO_SESSION);
+    };
+    let patience = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    match session.next_event(patience) {
+        Some(event) => fill(env, &text, events::text(&event).as_bytes()),
+        None if session.is_closed() => Ok(status::NO_SESSION),
+        None => Ok(0),
+    }
+}
+
+fn daemon<'l>(
+    env: &mut Env<'l>,
+    _class: JClass<'l>,
+    session: jlong,
+    text: JByteArray<'l>,
+) -> Result<jint> {
+    match table::get(session) {
+        Some(session) => fill(env, &text, session.daemon().as_bytes()),
+        None => Ok(status::NO_SESSION),
+    }
+}
+
+fn waiting_bytes(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jlong> {
+    let Some(session) = table::get(session) else {
+        return Ok(status::NO_SESSION.into());
+    };
+    Ok(jlong::try_from(session.waiting_bytes()).unwrap_or(jlong::MAX))
 }
 
 fn wake(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<()> {

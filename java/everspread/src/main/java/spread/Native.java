@@ -41,6 +41,7 @@ final class Native {
     static final int TIMED_OUT = 2;
     static final int WOKEN = 3;
     static final int ENDED = 4;
+    static final int RENAMED = 5;
 
     private Native() {}
 
@@ -68,7 +69,7 @@ final class Native {
     /** Why the last connect of this thread has failed, in UTF-8; answers its length. */
     static native int complaint(byte[] text);
 
-    /** The session's private group; answers the length of the name. */
+    /** The private group under which the next messages were received; answers its length. */
     static native int privateGroup(long session, byte[] name);
 
     /**
@@ -94,6 +95,15 @@ final class Native {
     static native int join(long session, byte[] group);
 
     static native int leave(long session, byte[] group);
+
+    /** Waits for the next event; answers the length of its line, 0 for none, or {@link #NO_SESSION}. */
+    static native int event(long session, byte[] text, int timeoutMs);
+
+    /** Where the daemon is; answers the length. */
+    static native int daemon(long session, byte[] text);
+
+    /** Bytes that have been received and not taken. */
+    static native long waitingBytes(long session);
 
     /** Has the present or the next receive answer {@link #WOKEN}. */
     static native void wake(long session);

@@ -1,9 +1,12 @@
 package spread;
 
+import java.io.InterruptedIOException;
 import java.net.SocketException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import java.util.logging.Level;
@@ -44,11 +47,19 @@ final class Session {
         boolean isStopped();
 
         /** Called when a message is there, just before it is taken. False: it is to stay. */
-        boolean take();
+        default boolean take() {
+            return true;
+        }
+
+        /** How long to wait for messages; negative: for ever. */
+        default int timeoutMs() {
+            return -1;
+        }
     }
 
     private final long handle;
-    private final SpreadGroup privateGroup;
+    private final SpreadConnection connection;
+    private volatile SpreadGroup privateGroup;
     private final FrameReader reader;
 
     private final ReentrantLock receiving = new ReentrantLock();
@@ -60,6 +71,12 @@ final class Session {
     private ByteBuffer out;
     private boolean warned;
 
+    // Counted under the locks of the two directions, so without contention; read by anybody.
+    private final AtomicLong messagesReceived = new AtomicLong();
+    private final AtomicLong bytesReceived = new AtomicLong();
+    private final AtomicLong messagesSent = new AtomicLong();
+    private final AtomicLong bytesSent = new AtomicLong();
+
     /** The program has disconnected. */
     private volatile boolean closed;
     /** The loss has been reported to the program. */
@@ -69,11 +86,18 @@ final class Session {
 
     Session(SpreadConnection connection, long handle) {
         this.handle = handle;
+        this.connection = connection;
+        reader = new FrameReader(connection);
+        rename();
+    }
+
+    /** Finds out under which name messages are received from now on. */
+    private void rename() {
         byte[] name = new byte[Names.FIELD];
         int length = Math.max(0, Native.privateGroup(handle, name));
         String text = new String(name, 0, length, StandardCharsets.ISO_8859_1);
         privateGroup = new SpreadGroup(connection, text);
-        reader = new FrameReader(connection, text);
+        reader.rename(text);
     }
 
     SpreadGroup privateGroup() {
@@ -99,6 +123,52 @@ final class Session {
         } finally {
             receiving.unlock();
         }
+    }
+
+    /**
+     * Waits for a message for a time, null if none has come. Interrupting the thread ends the wait.
+     */
+    SpreadMessage receive(long nanos) throws SpreadException, InterruptedIOException {
+        TimedWait wait = new TimedWait(this, nanos);
+        try {
+            if (!receiving.tryLock(nanos, TimeUnit.NANOSECONDS)) {
+                return null;
+            }
+        } catch (InterruptedException e) {
+            throw TimedWait.interrupted();
+        }
+        try {
+            return wait.run(() -> next(wait));
+        } finally {
+            receiving.unlock();
+        }
+    }
+
+    /** Received messages and bytes, sent messages and bytes, waiting bytes. */
+    long[] counts() {
+        return new long[] {
+            messagesReceived.get(),
+            bytesReceived.get(),
+            messagesSent.get(),
+            bytesSent.get(),
+            buffered + Math.max(0, Native.waitingBytes(handle))
+        };
+    }
+
+    /** Where the daemon is. */
+    String daemon() {
+        byte[] text = new byte[300];
+        int length = Math.max(0, Native.daemon(handle, text));
+        return new String(text, 0, length, StandardCharsets.UTF_8);
+    }
+
+    /** Waits for the next event; null if there will be no more. */
+    String[] nextEvent() {
+        byte[] text = new byte[1000];
+        int length = Native.event(handle, text, -1);
+        return length < 0
+                ? null
+                : new String(text, 0, length, StandardCharsets.UTF_8).split("\t", -1);
     }
 
     /**
@@ -135,7 +205,10 @@ final class Session {
                     return null;
                 }
                 try {
-                    return reader.read(in);
+                    SpreadMessage message = reader.read(in);
+                    messagesReceived.lazySet(messagesReceived.get() + 1);
+                    bytesReceived.lazySet(bytesReceived.get() + message.getData().length);
+                    return message;
                 } finally {
                     buffered = in.remaining();
                 }
@@ -144,7 +217,7 @@ final class Session {
                 in = ByteBuffer.allocateDirect(RECEIVE_BUFFER);
                 in.limit(0);
             }
-            fetch(-1);
+            fetch(stop == null ? -1 : stop.timeoutMs());
         }
     }
 
@@ -163,6 +236,9 @@ final class Session {
                 in.limit(0);
                 // The message is there. Woken meanwhile, this buffer is given up again.
                 fetch(timeoutMs);
+                return;
+            case Native.RENAMED:
+                rename();
                 return;
             case Native.TIMED_OUT:
             case Native.WOKEN:
@@ -245,6 +321,8 @@ final class Session {
                     Native.multicast(
                             handle, out, service, groups.length, message.getType(), body.length),
                     service);
+            messagesSent.lazySet(messagesSent.get() + 1);
+            bytesSent.lazySet(bytesSent.get() + body.length);
         } finally {
             sending.unlock();
         }
