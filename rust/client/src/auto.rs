@@ -19,6 +19,7 @@ use crate::inbox::Inbox;
 use crate::known;
 use crate::notice::{Ending, Event, Reconnected};
 use crate::reader;
+use crate::reason;
 use crate::restore;
 use crate::search::Wanted;
 use crate::session::{Rx, Session, Tx};
@@ -47,6 +48,8 @@ pub(crate) struct Auto {
     generation: AtomicU64,
     /// There is no link, or the one there is has failed.
     down: AtomicBool,
+    /// The session has turned out to be one that cannot come back.
+    off: AtomicBool,
     /// The present daemon has been told good-bye, for another one that waits.
     leaving: AtomicBool,
     /// Readable while there is a link, and when there will be none any more.
@@ -70,6 +73,7 @@ impl Auto {
             methods,
             generation: AtomicU64::new(0),
             down: AtomicBool::new(false),
+            off: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             up,
         })
@@ -93,6 +97,11 @@ impl Auto {
     /// Whether the daemon sends membership messages.
     pub(crate) fn membership(&self) -> bool {
         self.wanted.request.membership
+    }
+
+    /// From now on a loss is the session's end.
+    pub(crate) fn switch_off(&self) {
+        self.off.store(true, Ordering::Release);
     }
 
     /// The daemon is left on purpose.
@@ -145,6 +154,13 @@ pub(crate) enum Resumed {
 }
 
 impl Session {
+    /// What it takes to come back, if the session does.
+    pub(crate) fn comes_back(&self) -> Option<&Auto> {
+        self.auto
+            .as_deref()
+            .filter(|auto| !auto.off.load(Ordering::Acquire))
+    }
+
     /// The session's name at its daemon, as it is now.
     pub(crate) fn private_group(&self) -> Name {
         if self.auto.is_none() {
@@ -178,7 +194,9 @@ impl Session {
 
     /// The link has ended. True: it will be restored, and nothing has ended for the program.
     pub(crate) fn lose(&self, rx: &mut Rx) -> bool {
-        let Some(auto) = &self.auto else { return false };
+        let Some(auto) = self.comes_back() else {
+            return false;
+        };
         if rx.outage {
             return true;
         }
@@ -288,6 +306,20 @@ impl Session {
         Resumed::Done
     }
 
+    /// For `SPX_last_error`: why a session that comes back does so no more.
+    pub(crate) fn say_why_it_ended(&self) {
+        if self.comes_back().is_some()
+            && !self.closed.load(Ordering::Acquire)
+            && !self.ended_by_program.load(Ordering::Acquire)
+        {
+            reason::because(format!(
+                "the daemon at {} is lost, and no other one has taken the session within {} ms (reconnect_for_ms)",
+                self.daemon(),
+                self.options.reconnect_for_ms
+            ));
+        }
+    }
+
     /// There will be no other link.
     pub(crate) fn give_up(&self) {
         let mut rx = self.rx();
@@ -342,7 +374,10 @@ pub fn daemon(mailbox: i32) -> Result<String, crate::Error> {
 /// one that comes back.
 pub fn reconnect(mailbox: i32) -> Result<(), crate::Error> {
     let session = crate::table::find(mailbox).ok_or(crate::Error::IllegalSession)?;
-    if session.auto.is_none() || session.has_failed() || session.ended.load(Ordering::Acquire) {
+    if session.comes_back().is_none()
+        || session.has_failed()
+        || session.ended.load(Ordering::Acquire)
+    {
         return Err(crate::Error::NetError);
     }
     if restore::begin_move(&session) {

@@ -468,7 +468,7 @@ impl<'a> Send<'a> {
 
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
     fn advance(&mut self, session: &Session, tx: &mut Tx) -> Result<bool, Error> {
-        let auto = session.auto.as_deref().filter(|_| self.what != What::Kill);
+        let auto = session.comes_back().filter(|_| self.what != What::Kill);
         if let Some(auto) = auto
             && self.sent > 0
             && self.outage.generation != auto.generation()
