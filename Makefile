@@ -75,7 +75,7 @@ bench-java: java
 
 demo: all
 	mkdir -p $(BUILD)/demo
-	for program in talk flood sleeper chat; do \
+	for program in talk flood sleeper failover chat; do \
 		$(CC) -std=c89 -Wall -Wextra -pedantic -D_DEFAULT_SOURCE -O2 -I $(BUILD)/include \
 			demo/$$program.c -L $(BUILD)/lib -lspread -o $(BUILD)/demo/$$program || exit 1; \
 	done

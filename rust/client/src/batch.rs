@@ -318,7 +318,7 @@ fn see(session: &Session, rx: &mut Rx, header: &Header) {
         let mut name = [0; 32];
         rx.inbox.peek(HEADER_LEN + at * 32, &mut name) && Name::from_raw(name) == own
     });
-    note_view(rx, header, with_us, HEADER_LEN + groups * 32);
+    note_view(session, rx, header, with_us, HEADER_LEN + groups * 32);
 }
 
 /// Bytes of a frame with its header; `None` if it cannot be.
