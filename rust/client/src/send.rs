@@ -355,6 +355,12 @@ impl<'a> Send<'a> {
         Ok(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
     }
 
+    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
+    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
+        self.total += length;
+        self
+    }
+
     /// Writes the header, and with it the byte order that receivers are told, in `order` instead of
     /// the machine's own.
     #[must_use]

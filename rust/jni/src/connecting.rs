@@ -57,6 +57,8 @@ pub(crate) fn begin(request: &Request<'_>) -> jlong {
         } else {
             TimeLimit::After(Duration::from_millis(request.timeout_ms.into()))
         },
+        // Methods are Java code, which no thread of the library can run.
+        again: request.method.map(|_| MethodRunner(Arc::new(|_| false))),
         conf: &conf,
     });
     match begun {
