@@ -38,6 +38,7 @@ fn every_exported_function_has_a_page() {
         ("everspread", 1),
         ("everspread", 7),
         ("spread-options", 7),
+        ("spread-names", 7),
         ("everspread-testd", 1),
     ] {
         page(name, section);
