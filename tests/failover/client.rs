@@ -10,6 +10,10 @@ use spread_client::{
 };
 use spread_proto::service;
 
+/// Room for the members of a group.
+const MOST_GROUPS: usize = 1000;
+const MOST_GROUPS_INT: i32 = 1000;
+
 /// Longest that anything takes here, on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -117,13 +121,13 @@ pub(crate) fn readable(fd: i32, limit: Duration) -> bool {
 impl Client {
     /// Receives, blocking.
     pub(crate) fn receive(&self) -> Result<Got, Error> {
-        let mut groups = vec![MaybeUninit::<u8>::zeroed(); 32 * 200];
+        let mut groups = vec![MaybeUninit::<u8>::zeroed(); 32 * MOST_GROUPS];
         let mut body = vec![MaybeUninit::<u8>::zeroed(); 150_000];
         let (result, out) = {
             let mut pieces = [OutSlice::new(&mut body)];
             let room = Room {
                 groups: OutSlice::new(&mut groups),
-                max_groups: 200,
+                max_groups: MOST_GROUPS_INT,
                 body: &mut pieces,
                 max_body: 150_000,
             };
@@ -138,13 +142,16 @@ impl Client {
         let length = result?;
         // SAFETY: zeroed above.
         let byte = |byte: &MaybeUninit<u8>| unsafe { byte.assume_init() };
-        let groups: Vec<u8> = groups.iter().map(byte).collect();
         let count =
             usize::try_from(out.num_groups.unwrap_or(0)).expect("no message is too short here");
         Ok(Got {
             kind: out.service.expect("a type comes with each message"),
             sender: text(out.sender.expect("so does a sender").as_bytes()),
-            groups: groups.chunks(32).take(count).map(text).collect(),
+            groups: groups
+                .chunks(32)
+                .take(count)
+                .map(|name| text(&name.iter().map(byte).collect::<Vec<u8>>()))
+                .collect(),
             mess_type: out.mess_type.expect("so does its own type"),
             body: body[..length].iter().map(byte).collect(),
         })

@@ -3,8 +3,11 @@
 
 mod auto;
 mod client;
+mod dns;
 mod moves;
 mod outage;
 mod programs;
+mod real;
+mod scale;
 #[path = "../support/mod.rs"]
 mod support;

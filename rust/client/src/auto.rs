@@ -47,6 +47,8 @@ pub(crate) struct Auto {
     generation: AtomicU64,
     /// There is no link, or the one there is has failed.
     down: AtomicBool,
+    /// The present daemon has been told good-bye, for another one that waits.
+    leaving: AtomicBool,
     /// Readable while there is a link, and when there will be none any more.
     up: OwnedFd,
 }
@@ -68,6 +70,7 @@ impl Auto {
             methods,
             generation: AtomicU64::new(0),
             down: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             up,
         })
     }
@@ -90,6 +93,12 @@ impl Auto {
     /// Whether the daemon sends membership messages.
     pub(crate) fn membership(&self) -> bool {
         self.wanted.request.membership
+    }
+
+    /// The daemon is left on purpose.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+        self.go_down();
     }
 
     /// No frame is begun any more on this link.
@@ -181,8 +190,12 @@ impl Session {
         rx.outage = true;
         let candidate = self.candidate();
         let daemon = self.daemon();
-        known::note_failure(&candidate.endpoint);
-        tracing::warn!(daemon, "the daemon is lost");
+        if auto.leaving.swap(false, Ordering::AcqRel) {
+            tracing::info!(daemon, "the daemon is left");
+        } else {
+            known::note_failure(&candidate.endpoint);
+            tracing::warn!(daemon, "the daemon is lost; the session is being restored");
+        }
         self.tell(Event::DaemonLost { daemon });
         if !restore::begin(self) {
             self.finish(rx, Ending::NotRestored);
@@ -261,6 +274,7 @@ impl Session {
             // It waits on the mailbox and has to go over to the link.
             self.put_token(&mut rx);
         }
+        tracing::info!(daemon = place.daemon, ?gap, "the session goes on");
         self.tell(Event::Reconnected(Box::new(Reconnected {
             old_private_group: old,
             private_group: place.private_group,

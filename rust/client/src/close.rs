@@ -33,21 +33,26 @@ static UNRESPONSIVE: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
 /// [`Error::IllegalSession`].
 pub fn disconnect(mailbox: i32) -> Result<(), Error> {
     let session = table::remove(mailbox).ok_or(Error::IllegalSession)?;
+    end(&session);
+    Ok(())
+}
+
+/// Ends a session that is no longer in the table.
+pub(crate) fn end(session: &Arc<Session>) {
     let limit = Duration::from_millis(u64::from(session.options.disconnect_ms));
     let deadline = Instant::now() + limit;
     session.closed.store(true, Ordering::Release);
-    let said = !session.has_failed() && say_goodbye(&session, deadline);
-    if said && has_to_wait(&session) {
-        let in_time = wait_for_close(&session, deadline);
+    let said = !session.has_failed() && say_goodbye(session, deadline);
+    if said && has_to_wait(session) {
+        let in_time = wait_for_close(session, deadline);
         note(&session.daemon(), in_time);
     }
     // Where another process shares the connection, the daemon's close is what ends it there.
     session.shut_down();
     close(
-        &session,
+        session,
         deadline.max(Instant::now() + Duration::from_millis(100)),
     );
-    Ok(())
 }
 
 /// Ends a session without a word: its numbers are closed. Unknown mailboxes are nothing to do.
@@ -111,7 +116,7 @@ impl Session {
     pub(crate) fn say_goodbye_and_stay(&self) {
         let Some(me) = self.me() else { return };
         if let Some(auto) = &self.auto {
-            auto.go_down();
+            auto.leave();
         }
         if !say_goodbye(&me, Instant::now() + MOVE_PATIENCE) {
             self.link_has_failed();
@@ -251,7 +256,10 @@ fn close(session: &Arc<Session>, deadline: Instant) {
         drop(send_turn(session, deadline));
     }
     session.mailbox.close();
-    session.rx().far = None;
+    let mut rx = session.rx();
+    rx.far = None;
+    rx.watch.close_gate();
+    drop(rx);
     if matches!(session.kind, Kind::Stable) {
         session.link.fd.close();
     }

@@ -5,6 +5,7 @@
 //! | open a session | [`Connect`] |
 //! | receive | [`Receive`] |
 //! | send, join, leave | [`Send`] |
+//! | hold a session without its number, receive many messages at once | [`SessionHandle`] |
 //! | see how much waits | [`waiting_bytes`] |
 //! | virtual synchrony (Flush Spread) | [`flush`] |
 //! | end a session | [`disconnect`], [`kill`] |
@@ -19,6 +20,7 @@
 #![deny(unsafe_code)]
 
 mod auto;
+mod batch;
 mod claim;
 mod close;
 mod connect;
@@ -30,6 +32,7 @@ mod error;
 pub mod events;
 pub mod flush;
 mod fork;
+mod handle;
 mod held;
 mod inbox;
 mod known;
@@ -53,10 +56,12 @@ mod sys;
 mod table;
 
 pub use auto::{MethodRunner, daemon, private_group, reconnect};
+pub use batch::{Cut, MAX_FRAME, Received};
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};
 pub use error::Error;
+pub use handle::SessionHandle;
 pub use notice::{
     Ending, Event, EventCallback, Reconnected, event_fd, next_event, set_event_callback,
 };
@@ -68,7 +73,7 @@ pub use receive::Receive;
 pub use receive::quick::{Taken, take_waiting};
 pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
-pub use spread_proto::Name;
 pub use spread_proto::memb_info;
+pub use spread_proto::{ByteOrder, Name};
 pub use sys::blocking::BlockingCall;
 pub use sys::out::OutSlice;

@@ -17,11 +17,12 @@ use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 use crate::auto::Auto;
 use crate::error::Error;
 use crate::held::{self, Turn};
+use crate::reason;
 use crate::restore;
 use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
 use crate::sys::blocking::BlockingCall;
-use crate::sys::fd;
+use crate::sys::{clock, fd};
 
 /// Pause of a sender that was woken though there is no link.
 const VAIN_PAUSE_MS: i32 = 10;
@@ -107,6 +108,15 @@ pub fn check_service(service: i32) -> Result<(), Error> {
     Ok(())
 }
 
+/// The check of a group to join or leave, which comes before the session is looked at.
+pub(crate) fn check_group(group: &[u8]) -> Result<(), Error> {
+    if spread_proto::is_legal_group(group) {
+        Ok(())
+    } else {
+        Err(Error::IllegalGroup)
+    }
+}
+
 /// The session with this mailbox, if it can still send.
 fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
     live(crate::table::find(mailbox).ok_or(Error::IllegalSession)?)
@@ -138,7 +148,14 @@ impl<'a> Send<'a> {
     /// [`Error::IllegalGroup`], and what the message itself says.
     pub fn multicast(mailbox: i32, message: &Outgoing<'a>) -> Result<Self, Error> {
         check_service(message.service)?;
-        let session = live_session(mailbox)?;
+        Self::message(live_session(mailbox)?, message, Suffix::NONE)
+    }
+
+    /// A multicast on a session that can still send, after the check of the service.
+    pub(crate) fn multicast_on(
+        session: Arc<Session>,
+        message: &Outgoing<'a>,
+    ) -> Result<Self, Error> {
         Self::message(session, message, Suffix::NONE)
     }
 
@@ -215,7 +232,8 @@ impl<'a> Send<'a> {
         } else {
             (What::Leave, service::LEAVE)
         };
-        Self::control_on(live(Arc::clone(session))?, what, kind, group)
+        check_group(group)?;
+        Ok(Self::control(live(Arc::clone(session))?, what, kind, group))
     }
 
     /// A join.
@@ -223,7 +241,8 @@ impl<'a> Send<'a> {
     /// # Errors
     /// [`Error::IllegalGroup`] first, then [`Error::IllegalSession`], [`Error::NetError`].
     pub fn join(mailbox: i32, group: &[u8]) -> Result<Self, Error> {
-        Self::control(mailbox, What::Join, service::JOIN, group)
+        check_group(group)?;
+        Ok(Self::join_on(live_session(mailbox)?, group))
     }
 
     /// A leave. Errors as [`join`](Self::join).
@@ -231,28 +250,26 @@ impl<'a> Send<'a> {
     /// # Errors
     /// [`Error::IllegalGroup`] first, then [`Error::IllegalSession`], [`Error::NetError`].
     pub fn leave(mailbox: i32, group: &[u8]) -> Result<Self, Error> {
-        Self::control(mailbox, What::Leave, service::LEAVE, group)
+        check_group(group)?;
+        Ok(Self::leave_on(live_session(mailbox)?, group))
     }
 
-    fn control(mailbox: i32, what: What, kind: u32, group: &[u8]) -> Result<Self, Error> {
-        if !spread_proto::is_legal_group(group) {
-            return Err(Error::IllegalGroup);
-        }
-        Self::control_on(live_session(mailbox)?, what, kind, group)
+    /// A join of a group whose name has been checked.
+    pub(crate) fn join_on(session: Arc<Session>, group: &[u8]) -> Self {
+        Self::control(session, What::Join, service::JOIN, group)
     }
 
-    fn control_on(
-        session: Arc<Session>,
-        what: What,
-        kind: u32,
-        group: &[u8],
-    ) -> Result<Self, Error> {
-        if !spread_proto::is_legal_group(group) {
-            return Err(Error::IllegalGroup);
-        }
+    /// A leave of a group whose name has been checked.
+    pub(crate) fn leave_on(session: Arc<Session>, group: &[u8]) -> Self {
+        Self::control(session, What::Leave, service::LEAVE, group)
+    }
+
+    fn control(session: Arc<Session>, what: What, kind: u32, group: &[u8]) -> Self {
         let mut send = Self::frame(session, what, kind, Hint::NONE, &[], &[], 0, Suffix::NONE);
-        send.own_group[..group.len()].copy_from_slice(group);
-        Ok(send)
+        for (to, from) in send.own_group.iter_mut().zip(group) {
+            *to = *from;
+        }
+        send
     }
 
     /// The good-bye of a session that is no longer in the table.
@@ -314,6 +331,21 @@ impl<'a> Send<'a> {
         }
     }
 
+    /// Writes the header, and with it the byte order that receivers are told, in `order` instead of
+    /// the machine's own.
+    #[must_use]
+    pub fn in_order(mut self, order: ByteOrder) -> Self {
+        let header = Header::decode(&self.head);
+        let hint = Hint::new(header.hint.mess_type(), order);
+        self.head = Header {
+            order,
+            hint,
+            ..header
+        }
+        .encode();
+        self
+    }
+
     /// Goes on as far as it can without waiting. Done with the length of the body.
     #[must_use]
     pub fn step(&mut self) -> Progress<usize> {
@@ -331,7 +363,7 @@ impl<'a> Send<'a> {
         };
         let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
-                self.remember(&mut tx);
+                self.remember(&mut tx, session.auto.is_some());
                 Ok(self.body_len)
             }
             Ok(false) => {
@@ -410,14 +442,16 @@ impl<'a> Send<'a> {
             session.fail();
             return Err(Error::ConnectionClosed);
         }
-        // On a link of its own the kernel does not tell that the program has closed the mailbox.
-        if self.sent == 0
-            && matches!(session.kind, Kind::Stable)
-            && self.what != What::Kill
-            && !session.mailbox.is_ours()
-        {
-            session.fail();
-            return Err(Error::ConnectionClosed);
+        // On a link of its own the kernel does not tell that the program has closed the mailbox. The
+        // reader learns of it, but not at once; so it is looked at, once within a tick of the clock,
+        // as a system call for each message of many would cost too much.
+        if self.sent == 0 && session.kind == Kind::Stable && self.what != What::Kill {
+            let now = clock::coarse();
+            if tx.seen_ours != now && !session.mailbox.is_ours() {
+                session.fail();
+                return Err(Error::ConnectionClosed);
+            }
+            tx.seen_ours = now;
         }
         if self.waited && session.is_gone_here() {
             return Err(Error::ConnectionClosed);
@@ -489,6 +523,10 @@ impl<'a> Send<'a> {
         let until = *self.outage.until.get_or_insert(now + patience);
         let left = until.saturating_duration_since(now);
         if left.is_zero() {
+            reason::because(format!(
+                "the daemon is lost, and no other one has taken the session within {} ms (send_wait_ms)",
+                session.options.send_wait_ms
+            ));
             return Err(Error::ConnectionClosed);
         }
         let ms = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
@@ -512,13 +550,11 @@ impl<'a> Send<'a> {
         let suffix = self.suffix.as_bytes();
         let last = (!suffix.is_empty()).then(|| IoSlice::new(suffix));
         let all = fixed.iter().chain(self.body).chain(&last);
-        let mut parts = [IoSlice::new(&[]); INLINE_PARTS];
         let count = fixed.len() + self.body.len() + usize::from(last.is_some());
-        if count <= INLINE_PARTS {
-            for (slot, part) in parts.iter_mut().zip(all) {
-                *slot = *part;
-            }
-            send_from(link, &mut parts[..count], self.sent)
+        if count <= FEW_PARTS {
+            send_listed::<FEW_PARTS>(link, all, count, self.sent)
+        } else if count <= ALL_PARTS {
+            send_listed::<ALL_PARTS>(link, all, count, self.sent)
         } else {
             let mut parts: Vec<IoSlice<'_>> = all.copied().collect();
             send_from(link, &mut parts, self.sent)
@@ -526,7 +562,7 @@ impl<'a> Send<'a> {
     }
 
     /// What the session has to know of a frame that is out.
-    fn remember(&self, tx: &mut Tx) {
+    fn remember(&self, tx: &mut Tx, outlives_links: bool) {
         if self.outage.noted {
             return;
         }
@@ -546,7 +582,9 @@ impl<'a> Send<'a> {
                 tx.joined.insert(self.own_group);
             }
             What::Leave => {
-                tx.joined.remove(&self.own_group);
+                if tx.joined.remove(&self.own_group) && outlives_links {
+                    tx.left.insert(self.own_group);
+                }
             }
             What::Control => tx.sent_data = true,
             What::Kill => {}
@@ -554,8 +592,26 @@ impl<'a> Send<'a> {
     }
 }
 
-/// Pieces that are listed on the stack.
-const INLINE_PARTS: usize = 16;
+/// Pieces of the usual message: header, groups, a body in a few.
+const FEW_PARTS: usize = 8;
+
+/// Pieces of a message with as many elements as a classic scatter can hold. More, which programs make
+/// with structures of their own, are listed on the heap.
+const ALL_PARTS: usize = 102;
+
+/// Lists the parts on the stack and sends them.
+fn send_listed<'a, const N: usize>(
+    link: i32,
+    all: impl Iterator<Item = &'a IoSlice<'a>>,
+    count: usize,
+    sent: usize,
+) -> Result<usize, i32> {
+    let mut parts = [IoSlice::new(&[]); N];
+    for (slot, part) in parts.iter_mut().zip(all) {
+        *slot = *part;
+    }
+    send_from(link, &mut parts[..count.min(N)], sent)
+}
 
 fn send_from(link: i32, parts: &mut [IoSlice<'_>], sent: usize) -> Result<usize, i32> {
     let mut rest = parts;

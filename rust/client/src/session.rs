@@ -80,6 +80,8 @@ pub(crate) struct Rx {
     pub(crate) ended: bool,
     /// More than one message was waiting at the last look: read in bulk.
     pub(crate) bulk: bool,
+    /// A receiver of frames is to return without a message.
+    pub(crate) woken: bool,
     /// A token lies in the mailbox (stable kind).
     pub(crate) token: bool,
     /// The library's end of the mailbox (stable kind), until the session is closed.
@@ -98,11 +100,14 @@ pub(crate) struct Tx {
     pub(crate) owner: Option<ThreadToken>,
     /// Threads that wait for the turn.
     pub(crate) queued: usize,
+    /// The tick in which the mailbox was last seen to be ours (stable kind).
+    pub(crate) seen_ours: i64,
     /// A message with data has been sent.
     pub(crate) sent_data: bool,
     /// Groups that were joined and not left, as far as this side has asked.
     pub(crate) joined: BTreeSet<[u8; 32]>,
-    /// Groups that were left while there was no link.
+    /// Groups that were left, of which the program has not been told yet (sessions that outlive
+    /// their link).
     pub(crate) left: BTreeSet<[u8; 32]>,
     /// Where the session is, if it has not stayed at its first daemon.
     pub(crate) place: Option<Place>,
@@ -320,6 +325,13 @@ impl Session {
             && !rx.token
         {
             rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
+        }
+    }
+
+    /// Takes the token out, whatever the inbox holds, before a receiver waits for the mailbox too.
+    pub(crate) fn drop_token(&self, rx: &mut Rx) {
+        if rx.token && self.mailbox.is_ours() {
+            self.take_all_tokens(rx);
         }
     }
 

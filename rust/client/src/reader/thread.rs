@@ -24,6 +24,12 @@ const REST: Duration = Duration::from_millis(1);
 /// With so much in the inbox of a stable mailbox there is no hurry to add to it.
 const PLENTY: usize = crate::inbox::SLAB_LEN;
 
+/// So many reads within a tick are not worth a tick: their receivers can arm and disarm.
+const FEW_READS: u32 = 4;
+
+/// With less than that in a socket the daemon has room for more, whose arrival will be reported.
+const LITTLE: usize = 16 * 1024;
+
 /// Most bytes drained from one link before the others get their turn.
 const TURN_BYTES: usize = 1 << 20;
 
@@ -135,14 +141,20 @@ impl State {
     }
 
     /// On a socket mailbox an arrival is first left to the program, which the kernel has woken too,
-    /// as long as the program has not stayed away before. On a stable one it is left for as long where
+    /// as long as the program has not stayed away before; a small one for good. On a stable one it is left for as long where
     /// the program has much to take already: it will come and read by itself, or it is slow, and then
-    /// reading more at once is cheaper. True: it rests.
+    /// reading more at once is cheaper. True: nothing to do now.
     fn may_rest(&mut self, session: &Arc<Session>) -> bool {
         let rx = session.rx();
         let reads = rx.watch.reads;
         let rests = match session.kind {
-            Kind::Socket => reads != rx.watch.stayed_away,
+            Kind::Socket if reads != rx.watch.stayed_away => {
+                if fd::unread(session.link_fd()).is_ok_and(|waiting| waiting < LITTLE) {
+                    return true;
+                }
+                true
+            }
+            Kind::Socket => false,
             Kind::Stable => rx.inbox.len() >= PLENTY && rx.owner.is_none(),
         };
         drop(rx);
@@ -216,20 +228,24 @@ impl State {
             let Some(mut rx) = session.rx_now() else {
                 return true;
             };
-            let came_back = rx.watch.reads != entry.reads;
+            let reads = rx.watch.reads.wrapping_sub(entry.reads);
             entry.reads = rx.watch.reads;
             if session.closed.load(Ordering::Acquire) {
                 rx.watch.ticking = false;
                 return false;
             }
-            if came_back {
+            if reads > FEW_READS {
                 return true;
             }
             rx.watch.ticking = false;
-            if rx.owner.is_some() {
+            rx.watch.streak = 0;
+            if rx.owner.is_some() && session.kind == Kind::Socket {
+                // The kernel makes its mailbox readable, whatever becomes of the owner.
                 rx.watch.parked = true;
             } else {
-                rx.watch.stayed_away = rx.watch.reads;
+                if reads == 0 {
+                    rx.watch.stayed_away = rx.watch.reads;
+                }
                 arm(shared, session, &mut rx);
             }
             false
@@ -347,10 +363,7 @@ fn arm(shared: &Shared, session: &Session, rx: &mut Rx) {
     }
     rx.watch.streak = 0;
     rx.inbox.shrink();
-    rx.watch.armed = shared
-        .epoll
-        .add(session.link_fd(), super::link_key(session))
-        .is_ok();
+    super::rearm(shared, session, rx);
 }
 
 /// Data came, and its receiver has not taken it. It is only slow, and takes the token out again when
@@ -388,6 +401,8 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
     let most = session.options.recv_max_bytes;
     let mut turn = TURN_BYTES;
     let mut arrived = false;
+    // Something has come of which the mailbox has not told.
+    let mut untold = false;
     let more = loop {
         let room = most.saturating_sub(rx.held_bytes()).min(turn);
         if room == 0 {
@@ -409,9 +424,16 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
             Ok(0) => {
                 session.end(rx);
                 arrived = true;
+                untold = true;
                 break false;
             }
             Ok(count) => {
+                untold = true;
+                if !rx.token {
+                    // The program need not wait for the rest of the turn.
+                    session.settle_token(rx);
+                    untold = !rx.token;
+                }
                 arrived = true;
                 turn -= count.min(turn);
             }
@@ -421,13 +443,20 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
                 _ => {
                     session.end(rx);
                     arrived = true;
+                    untold = true;
                     break false;
                 }
             },
         }
     };
     if arrived {
-        session.renew_token(rx);
+        // The program has not come before it.
+        rx.watch.streak = 0;
+        if untold {
+            session.renew_token(rx);
+        } else {
+            session.settle_token(rx);
+        }
     }
     more
 }

@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod blocking;
+pub(crate) mod clock;
 pub(crate) mod epoll;
 pub(crate) mod fd;
 pub(crate) mod fork;
@@ -17,3 +18,4 @@ pub(crate) mod out;
 pub(crate) mod resolve;
 pub(crate) mod shared;
 pub(crate) mod signals;
+pub(crate) mod wait;
