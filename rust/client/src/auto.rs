@@ -48,8 +48,6 @@ pub(crate) struct Auto {
     generation: AtomicU64,
     /// There is no link, or the one there is has failed.
     down: AtomicBool,
-    /// The session has turned out to be one that cannot come back.
-    off: AtomicBool,
     /// The present daemon has been told good-bye, for another one that waits.
     leaving: AtomicBool,
     /// Readable while there is a link, and when there will be none any more.
@@ -73,7 +71,6 @@ impl Auto {
             methods,
             generation: AtomicU64::new(0),
             down: AtomicBool::new(false),
-            off: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             up,
         })
@@ -97,11 +94,6 @@ impl Auto {
     /// Whether the daemon sends membership messages.
     pub(crate) fn membership(&self) -> bool {
         self.wanted.request.membership
-    }
-
-    /// From now on a loss is the session's end.
-    pub(crate) fn switch_off(&self) {
-        self.off.store(true, Ordering::Release);
     }
 
     /// The daemon is left on purpose.
@@ -156,9 +148,7 @@ pub(crate) enum Resumed {
 impl Session {
     /// What it takes to come back, if the session does.
     pub(crate) fn comes_back(&self) -> Option<&Auto> {
-        self.auto
-            .as_deref()
-            .filter(|auto| !auto.off.load(Ordering::Acquire))
+        self.auto.as_deref()
     }
 
     /// The session's name at its daemon, as it is now.

@@ -51,10 +51,6 @@ pub enum Step<T> {
 /// [`Error::IllegalSession`].
 pub fn attach(mailbox: i32) -> Result<(), Error> {
     let session = crate::table::find(mailbox).ok_or(Error::IllegalSession)?;
-    if let Some(auto) = session.comes_back() {
-        tracing::warn!("failover=auto does not work with the flush layer: it counts as connect");
-        auto.switch_off();
-    }
     session.flush.get_or_init(Flush::default);
     Ok(())
 }
