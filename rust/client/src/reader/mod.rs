@@ -52,6 +52,8 @@ pub(crate) struct Watch {
     parked: bool,
     /// The reader has found an owner; whoever leaves has to look for what is left.
     wants: bool,
+    /// An event loop polls the link (stable kind), and nobody has read it since.
+    pub(crate) polled: bool,
     /// The last read by a receiver got all that it had asked for, so that there may be more.
     pub(crate) more: bool,
     /// Nothing more is read until the program has taken half of it.
@@ -82,6 +84,7 @@ impl Default for Watch {
             ticking: false,
             parked: false,
             wants: false,
+            polled: false,
             more: false,
             full: false,
             reads: 0,
@@ -286,6 +289,27 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> Way {
     }
 }
 
+/// An event loop is about to wait for this mailbox. True: it is to poll the link too, on which the next
+/// message comes.
+pub(crate) fn before_loop_wait(session: &Session, rx: &mut Rx) -> bool {
+    if session.kind != Kind::Stable
+        || session.claim.is_shared()
+        || session.closed.load(Ordering::Acquire)
+        || rx.ended
+        || rx.inbox.len() > 0
+    {
+        return false;
+    }
+    if rx.watch.armed
+        && is_busy(rx)
+        && let Some(shared) = reader()
+    {
+        begin_ticking(&shared, session, rx);
+    }
+    rx.watch.polled = true;
+    true
+}
+
 /// Counts a wait (or a read) of a receiver. True: it keeps coming back so soon that the reader should
 /// leave the link to it.
 fn is_busy(rx: &mut Rx) -> bool {
@@ -313,6 +337,7 @@ fn begin_ticking(shared: &Shared, session: &Session, rx: &mut Rx) -> bool {
 pub(crate) fn has_read(rx: &mut Rx) {
     rx.watch.reads = rx.watch.reads.wrapping_add(1);
     rx.watch.has_read = true;
+    rx.watch.polled = false;
 }
 
 /// Whether the end of a receive that has read nothing would be nothing to the reader.

@@ -142,8 +142,8 @@ impl State {
 
     /// On a socket mailbox an arrival is first left to the program, which the kernel has woken too,
     /// as long as the program has not stayed away before; a small one for good. On a stable one it is left for as long where
-    /// the program has much to take already: it will come and read by itself, or it is slow, and then
-    /// reading more at once is cheaper. True: nothing to do now.
+    /// an event loop of ours waits for it too, or the program has much to take already: it will come
+    /// and read by itself, or it is slow, and then reading more at once is cheaper. True: nothing to do now.
     fn may_rest(&mut self, session: &Arc<Session>) -> bool {
         let rx = session.rx();
         let reads = rx.watch.reads;
@@ -155,7 +155,7 @@ impl State {
                 true
             }
             Kind::Socket => false,
-            Kind::Stable => rx.inbox.len() >= PLENTY && rx.owner.is_none(),
+            Kind::Stable => rx.watch.polled || rx.inbox.len() >= PLENTY && rx.owner.is_none(),
         };
         drop(rx);
         if rests {
@@ -311,6 +311,7 @@ impl State {
             return;
         }
         rx.watch.stayed_away = rx.watch.reads;
+        rx.watch.polled = false;
         let more = drain_some(&session, &mut rx);
         drop(rx);
         if more {
