@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Request, Shared, TICK, lock};
+use super::{Request, SECOND_LOOK, Shared, TICK, lock};
 use crate::claim::Taken;
 use crate::fork;
 use crate::session::{Kind, Rx, Session};
@@ -25,7 +25,7 @@ const REST: Duration = Duration::from_millis(1);
 const PLENTY: usize = crate::inbox::SLAB_LEN;
 
 /// So many reads within a tick are not worth a tick: their receivers can arm and disarm.
-const FEW_READS: u32 = 4;
+const FEW_READS: u32 = 8;
 
 /// With less than that in a socket the daemon has room for more, whose arrival will be reported.
 const LITTLE: usize = 16 * 1024;
@@ -37,6 +37,8 @@ const TURN_BYTES: usize = 1 << 20;
 struct Ticking {
     session: Arc<Session>,
     reads: u32,
+    /// Nobody waited on it at the last look.
+    suspect: bool,
 }
 
 /// An arrival that may be left to the program for a moment.
@@ -100,7 +102,9 @@ impl State {
         if self.ticking.is_empty() {
             self.next_tick = None;
         } else if self.next_tick.is_none() {
-            self.next_tick = Some(Instant::now() + TICK);
+            let suspects = self.ticking.iter().any(|entry| entry.suspect);
+            let wait = if suspects { SECOND_LOOK } else { TICK };
+            self.next_tick = Some(Instant::now() + wait);
         }
         shared
             .ticking
@@ -192,7 +196,11 @@ impl State {
                 Request::Tick(key) => {
                     if let Some(session) = shared.session(key) {
                         let reads = session.rx().watch.reads;
-                        self.ticking.push(Ticking { session, reads });
+                        self.ticking.push(Ticking {
+                            session,
+                            reads,
+                            suspect: false,
+                        });
                     }
                 }
                 Request::Child(pipe) => {
@@ -234,7 +242,10 @@ impl State {
                 rx.watch.ticking = false;
                 return false;
             }
-            if reads > FEW_READS {
+            let enough = if entry.suspect { 0 } else { FEW_READS };
+            if reads > enough {
+                // A busy program mostly waits; one that does not may just have left.
+                entry.suspect = !entry.suspect && rx.owner.is_none();
                 return true;
             }
             rx.watch.ticking = false;
