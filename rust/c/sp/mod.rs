@@ -8,5 +8,5 @@
 mod auth;
 pub(crate) mod connect;
 mod receive;
-mod send;
+pub(crate) mod send;
 mod session;

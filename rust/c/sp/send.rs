@@ -341,7 +341,7 @@ impl Pieces {
 }
 
 /// Runs a send to its end. This frame may be removed: no destructors.
-fn drive(cancel: Cancel, begun: Result<Send<'_>, Error>) -> c_int {
+pub(crate) fn drive(cancel: Cancel, begun: Result<Send<'_>, Error>) -> c_int {
     let result = match begun {
         Ok(mut operation) => loop {
             match guard_or(Progress::Done(Err(Error::Bug)), || operation.step()) {

@@ -17,6 +17,7 @@
 //! leaving anything locked behind (see the module `sys::blocking`).
 #![deny(unsafe_code)]
 
+mod batch;
 mod claim;
 mod close;
 mod connect;
@@ -47,6 +48,7 @@ mod sweep;
 mod sys;
 mod table;
 
+pub use batch::cork;
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};

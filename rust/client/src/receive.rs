@@ -20,6 +20,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use spread_proto::{ByteOrder, Direction, FrameLayout, HEADER_LEN, Header, MARKERS, Name, service};
 
+use crate::batch::{self, Flushed};
 use crate::claim::Taken;
 use crate::error::Error;
 use crate::held::{self, Turn};
@@ -129,6 +130,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                 match self.advance(&session, &mut rx) {
                     Advance::Done(result) => break result,
                     Advance::Wait => {
+                        self.flush_first(&session);
                         rx.owner = Some(held::token());
                         drop(rx);
                         self.session = ManuallyDrop::new(held::enter(session, Turn::Receive));
@@ -197,6 +199,16 @@ impl<'r, 'm> Receive<'r, 'm> {
             Ok(())
         };
         (rx, result)
+    }
+
+    /// Messages that the program has had collected go out before it waits: what it waits for may be the
+    /// answer.
+    fn flush_first(&mut self, session: &Session) {
+        if session.batched.load(Ordering::Acquire) && batch::flush_now(session) == Flushed::Later {
+            self.pending = Pending::Readable;
+            let events = libc::POLLIN | libc::POLLOUT;
+            self.call = BlockingCall::poll(session.link_fd(), events, -1);
+        }
     }
 
     /// The blocking header read has returned.

@@ -11,8 +11,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 
+use crate::batch;
 use crate::error::Error;
 use crate::held::{self, Turn};
+use crate::reader;
 use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
 use crate::sys::blocking::BlockingCall;
@@ -47,6 +49,8 @@ enum What {
     Join,
     Leave,
     Kill,
+    /// Nothing of its own: what has been collected.
+    Flush,
 }
 
 /// One frame on its way.
@@ -79,7 +83,7 @@ pub fn check_service(service: i32) -> Result<(), Error> {
 }
 
 /// The session with this mailbox, if it can still send.
-fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
+pub(crate) fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
     let session = crate::table::find(mailbox).ok_or(Error::IllegalSession)?;
     if session.has_failed() {
         return Err(Error::NetError);
@@ -156,6 +160,18 @@ impl<'a> Send<'a> {
         let session = live_session(mailbox)?;
         let mut send = Self::frame(session, what, kind, Hint::NONE, &[], &[], 0);
         send.own_group[..group.len()].copy_from_slice(group);
+        Ok(send)
+    }
+
+    /// Collects no more, and sends what has been collected.
+    ///
+    /// # Errors
+    /// [`Error::IllegalSession`], [`Error::NetError`].
+    pub fn uncork(mailbox: i32) -> Result<Self, Error> {
+        let session = live_session(mailbox)?;
+        session.tx().batch.corked = false;
+        let mut send = Self::frame(session, What::Flush, 0, Hint::NONE, &[], &[], 0);
+        send.total = 0;
         Ok(send)
     }
 
@@ -308,6 +324,23 @@ impl<'a> Send<'a> {
         if self.waited && session.is_gone_here() {
             return Err(Error::ConnectionClosed);
         }
+        if self.sent == 0 {
+            if self.may_join(session, tx) {
+                return Ok(true);
+            }
+            match batch::send_rest(session, tx) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, -1);
+                    return Ok(false);
+                }
+                Err(()) => return Err(Error::ConnectionClosed),
+            }
+            // There may have been no room before.
+            if self.may_join(session, tx) {
+                return Ok(true);
+            }
+        }
         loop {
             if self.sent == self.total {
                 return Ok(true);
@@ -325,6 +358,28 @@ impl<'a> Send<'a> {
                 }
             }
         }
+    }
+
+    /// Adds a message to those that are collected, if that is wanted and there is room.
+    fn may_join(&self, session: &Session, tx: &mut Tx) -> bool {
+        let after_us = session.options.send_batch_us;
+        if self.what != What::Message
+            || !(tx.batch.corked || after_us > 0)
+            || !tx.batch.has_room(self.total)
+        {
+            return false;
+        }
+        let first = tx.batch.is_empty();
+        tx.batch.add(&self.head);
+        tx.batch.add(self.groups);
+        for piece in self.body {
+            tx.batch.add(piece);
+        }
+        session.batched.store(true, Ordering::Release);
+        if first && !tx.batch.corked {
+            reader::flush_after(session, after_us);
+        }
+        true
     }
 
     /// One prompt `sendmsg` of what is not out yet.
@@ -367,7 +422,7 @@ impl<'a> Send<'a> {
             What::Leave => {
                 tx.joined.remove(&self.own_group);
             }
-            What::Kill => {}
+            What::Kill | What::Flush => {}
         }
     }
 }

@@ -20,6 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak
 
 use spread_proto::Name;
 
+use crate::batch::Batch;
 use crate::claim::{Claim, Taken};
 use crate::endpoint::Endpoint;
 use crate::held::{ThreadToken, Turn};
@@ -84,6 +85,8 @@ pub(crate) struct Tx {
     pub(crate) queued: usize,
     /// The tick in which the mailbox was last seen to be ours (stable kind).
     pub(crate) seen_ours: i64,
+    /// Messages that are collected.
+    pub(crate) batch: Batch,
     /// A message with data has been sent.
     pub(crate) sent_data: bool,
     /// Groups that were joined and not left, as far as this side has asked.
@@ -113,6 +116,8 @@ impl Tx {
             self.owner = None;
         }
         self.queued = 0;
+        // The parent sends it.
+        self.batch.clear();
     }
 }
 
@@ -135,6 +140,8 @@ pub(crate) struct Session {
     pub(crate) ended_by_program: AtomicBool,
     /// The program has disconnected; only threads that are still inside know this session.
     pub(crate) closed: AtomicBool,
+    /// Collected messages wait to be sent. Set and cleared with the sending half locked.
+    pub(crate) batched: AtomicBool,
     rx: Mutex<Rx>,
     pub(crate) rx_free: Condvar,
     tx: Mutex<Tx>,
@@ -169,6 +176,7 @@ impl Session {
             ended: AtomicBool::new(false),
             ended_by_program: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            batched: AtomicBool::new(false),
             rx: Mutex::new(Rx {
                 far,
                 ..Rx::default()

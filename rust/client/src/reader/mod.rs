@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::Epoll;
-use crate::sys::{fd, signals};
+use crate::sys::{clock, fd, signals};
 
 /// How often links are looked at that are left to their programs. A slow reader must be drained within
 /// milliseconds: a real daemon has dropped a client that read nothing for 6 ms. But each look costs a
@@ -68,6 +68,8 @@ pub(crate) struct Watch {
     /// `reads` when the reader last had to drain because the program had not read: no need to leave
     /// it further arrivals first until it has been here again.
     stayed_away: u32,
+    /// The program has taken a message since the last drain.
+    pub(crate) taken: bool,
     /// Waits in a row of receivers that came before the reader, soon after the one before.
     streak: u32,
     /// How long the streak must be.
@@ -93,6 +95,7 @@ impl Default for Watch {
             full: false,
             reads: 0,
             stayed_away: 0,
+            taken: false,
             streak: 0,
             needed: FIRST_STREAK,
             has_read: false,
@@ -132,6 +135,10 @@ struct Shared {
     epoll: Epoll,
     /// Wakes the thread.
     bell: OwnedFd,
+    /// Goes off when collected messages are to be sent.
+    timer: OwnedFd,
+    /// When, and of which session. Locked last.
+    flushes: Mutex<Vec<(Instant, u64)>>,
     requests: Mutex<Vec<Request>>,
     sessions: Mutex<HashMap<u64, Arc<Session>>>,
     /// The thread looks at the requests before it sleeps: nobody has to ring.
@@ -164,6 +171,8 @@ fn start() -> std::io::Result<Arc<Shared>> {
     let shared = Arc::new(Shared {
         epoll: Epoll::new()?,
         bell: fd::move_high(fd::bell()?, 1024),
+        timer: fd::move_high(clock::timer()?, 1024),
+        flushes: Mutex::default(),
         requests: Mutex::default(),
         sessions: Mutex::default(),
         awake: AtomicBool::new(true),
@@ -172,6 +181,9 @@ fn start() -> std::io::Result<Arc<Shared>> {
     shared
         .epoll
         .add_level(shared.bell.as_raw_fd(), thread::BELL_KEY)?;
+    shared
+        .epoll
+        .add_level(shared.timer.as_raw_fd(), thread::TIMER_KEY)?;
     let own = Arc::clone(&shared);
     signals::spawn_masked("spread-io", 256 * 1024, move || thread::run(&own))?;
     *slot = Some(Arc::clone(&shared));
@@ -353,6 +365,7 @@ pub(crate) fn is_content(rx: &Rx) -> bool {
 pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     let watch = &mut rx.watch;
     let has_read = std::mem::take(&mut watch.has_read);
+    watch.taken = true;
     // What the reader has found, or what came while this thread waited at the gate, is left to nobody
     // else.
     let more = std::mem::take(&mut watch.more);
@@ -402,6 +415,14 @@ pub(crate) fn claimed(session: &Arc<Session>) {
     }
 }
 
+/// Has what the session has collected sent after so many microseconds. Called with its sending half
+/// locked.
+pub(crate) fn flush_after(session: &Session, after_us: u32) {
+    if let Some(shared) = reader() {
+        shared.flush_after(session.key(), Duration::from_micros(after_us.into()));
+    }
+}
+
 /// Has the reader watch for the end of a child.
 pub(crate) fn watch_child(pipe: OwnedFd) {
     if let Some(shared) = reader() {
@@ -441,6 +462,15 @@ impl Shared {
         if !self.ticking.load(Ordering::SeqCst) && !self.awake.swap(true, Ordering::SeqCst) {
             fd::ring(&self.bell);
         }
+    }
+
+    fn flush_after(&self, key: u64, delay: Duration) {
+        let at = Instant::now() + delay;
+        let mut flushes = lock(&self.flushes);
+        if flushes.iter().all(|(other, _)| at < *other) {
+            clock::set_timer(&self.timer, delay);
+        }
+        flushes.push((at, key));
     }
 
     fn session(&self, key: u64) -> Option<Arc<Session>> {

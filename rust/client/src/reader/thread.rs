@@ -6,14 +6,24 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Request, SECOND_LOOK, Shared, TICK, lock};
+use crate::batch::{self, Flushed};
 use crate::claim::Taken;
 use crate::fork;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
-use crate::sys::fd;
+use crate::sys::{clock, fd};
 
 /// The bell's key in the epoll set.
 pub(super) const BELL_KEY: u64 = u64::MAX;
+
+/// The timer's key in the epoll set.
+pub(super) const TIMER_KEY: u64 = u64::MAX - 2;
+
+/// Further off than anybody waits for.
+const NEVER: Duration = Duration::from_secs(1 << 30);
+
+/// When a batch is tried again for which the daemon had no room.
+const FULL: Duration = Duration::from_millis(1);
 
 /// The key of all pipes to children.
 const CHILD_KEY: u64 = u64::MAX - 1;
@@ -28,7 +38,7 @@ const PLENTY: usize = crate::inbox::SLAB_LEN;
 const FEW_READS: u32 = 8;
 
 /// With less than that in a socket the daemon has room for more, whose arrival will be reported.
-const LITTLE: usize = 16 * 1024;
+const LITTLE: usize = 4 * 1024;
 
 /// Most bytes drained from one link before the others get their turn.
 const TURN_BYTES: usize = 1 << 20;
@@ -96,6 +106,32 @@ fn mailbox_closed(session: &Session) {
     session.settle_token(&mut rx);
 }
 
+/// Sends what has been collected for long enough.
+fn flush_due(shared: &Shared) {
+    let now = Instant::now();
+    let mut due = Vec::new();
+    {
+        let mut flushes = lock(&shared.flushes);
+        flushes.retain(|(at, key)| {
+            let later = *at > now;
+            if !later {
+                due.push(*key);
+            }
+            later
+        });
+        // Silences the timer too.
+        let next = flushes.iter().map(|(at, _)| at.duration_since(now)).min();
+        clock::set_timer(&shared.timer, next.unwrap_or(NEVER));
+    }
+    for key in due {
+        if let Some(session) = shared.session(key)
+            && batch::flush_now(&session) == Flushed::Later
+        {
+            shared.flush_after(key, FULL);
+        }
+    }
+}
+
 impl State {
     /// Milliseconds to sleep at most; tells threads whether they have to wake us.
     fn patience(&mut self, shared: &Shared) -> i32 {
@@ -131,6 +167,7 @@ impl State {
         match one.key {
             BELL_KEY => fd::silence(&shared.bell),
             CHILD_KEY => self.children_gone(shared),
+            TIMER_KEY => flush_due(shared),
             key => {
                 let Some(session) = shared.session(key / 2) else {
                     return;
@@ -146,8 +183,7 @@ impl State {
 
     /// On a socket mailbox an arrival is first left to the program, which the kernel has woken too,
     /// as long as the program has not stayed away before; a small one for good. On a stable one it is left for as long where
-    /// an event loop of ours waits for it too, or the program has much to take already: it will come
-    /// and read by itself, or it is slow, and then reading more at once is cheaper. True: nothing to do now.
+    /// an event loop of ours waits for it too, or the program is at it and has much to take already. True: nothing to do now.
     fn may_rest(&mut self, session: &Arc<Session>) -> bool {
         let rx = session.rx();
         let reads = rx.watch.reads;
@@ -159,7 +195,9 @@ impl State {
                 true
             }
             Kind::Socket => false,
-            Kind::Stable => rx.watch.polled || rx.inbox.len() >= PLENTY && rx.owner.is_none(),
+            Kind::Stable => {
+                rx.watch.polled || rx.watch.taken && rx.inbox.len() >= PLENTY && rx.owner.is_none()
+            }
         };
         drop(rx);
         if rests {
@@ -323,6 +361,7 @@ impl State {
         }
         rx.watch.stayed_away = rx.watch.reads;
         rx.watch.polled = false;
+        rx.watch.taken = false;
         let more = drain_some(&session, &mut rx);
         drop(rx);
         if more {
