@@ -2,8 +2,10 @@
 #
 #   make          the library, its headers and the command, in build/lib, build/include and build/bin; the manual in build/man
 #   make install  puts them where PREFIX says (packaging/install.mk tells the other places); make uninstall
+#   make java     the jars, in build/java
+#   make bench-java  measures them, and the jar that SPREAD_CLASSIC_JAR names beside
 #   make demo     C programs on an embedded network of three daemons (SPREAD=4803@host: on that daemon)
-#   make test     all tests, then the C programs again under sanitizers and valgrind
+#   make test     all tests, the Java suite, then the C programs again under sanitizers and valgrind
 #   make check    format and lints
 #   make headers  writes the generated headers, and docs/OPTIONS.md, after a change in rust/c or of the options
 #   make clean
@@ -33,7 +35,7 @@ C_TESTS = $(basename $(notdir $(shell grep -l 'Variant::from_env' tests/*.rs)) \
 
 include packaging/install.mk
 
-.PHONY: all demo test test-rust test-sanitized test-valgrind check headers clean
+.PHONY: all java bench-java natives demo test test-rust test-java test-sanitized test-valgrind check headers clean
 
 all:
 	scripts/need cargo cc
@@ -56,20 +58,40 @@ all:
 	$(CARGO) run --quiet --release --package spread-man -- $(BUILD)/man
 	touch $(BUILD)/complete
 
+# The libraries that the jars carry.
+natives:
+	scripts/need cargo
+	$(CARGO) build --release --package spread-jni --package spread-testd-jni
+
+java: natives
+	scripts/need javac mvn
+	mvn --quiet --batch-mode --file java/pom.xml -Dnative.dir=$(abspath $(TARGET))/release -DskipTests -Pjavadoc package
+	mkdir -p $(BUILD)/java
+	rm -f $(BUILD)/java/*
+	cp java/everspread/target/everspread-*.jar java/everspread-testing/target/everspread-testing-*.jar $(BUILD)/java/
+
+bench-java: java
+	scripts/bench-java
+
 demo: all
 	mkdir -p $(BUILD)/demo
-	for program in talk flood sleeper; do \
+	for program in talk flood sleeper failover; do \
 		$(CC) -std=c89 -Wall -Wextra -pedantic -D_DEFAULT_SOURCE -O2 -I $(BUILD)/include \
 			demo/$$program.c -L $(BUILD)/lib -lspread -o $(BUILD)/demo/$$program || exit 1; \
 	done
 	BUILD=$(BUILD)/demo LIBDIR=$(BUILD)/lib EVERSPREAD=$(TARGET)/release/everspread demo/run.sh
 
-test: test-rust test-sanitized test-valgrind
+test: test-rust test-java test-sanitized test-valgrind
 
 test-rust:
 	scripts/need cargo cc c++ nm readelf
-	scripts/need --optional valgrind strace pkg-config cmake mandoc man dpkg-buildpackage dh lintian
+	scripts/need --optional valgrind strace abidiff pkg-config cmake mandoc man dpkg-buildpackage dh lintian
 	$(CARGO) test --workspace --no-fail-fast
+
+test-java: natives
+	scripts/need javac mvn cc
+	$(CARGO) build --release --package spread-c
+	scripts/test-java -Dnative.dir=$(abspath $(TARGET))/release
 
 test-sanitized: test-rust
 	@if echo 'int main(void) { return 0; }' | $(CC) -fsanitize=address,undefined -x c - -o /dev/null; then \
@@ -102,4 +124,4 @@ headers:
 
 clean:
 	$(CARGO) clean
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) java/*/target

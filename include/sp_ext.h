@@ -8,6 +8,8 @@
 #ifndef INC_SP_EXT
 #define INC_SP_EXT
 
+#include <stddef.h>
+
 #include "sp.h"
 
 #ifdef __cplusplus
@@ -22,6 +24,44 @@ extern "C" {
 
 /* A set of options, see SPX_conf_new. */
 typedef struct SPX_conf SPX_conf;
+
+/* What an event tells: the type of an SPX_event, and the members that have a meaning then. */
+#define SPX_EVENT_CONNECTED     1   /* The session has begun: private_group, daemon. */
+#define SPX_EVENT_DAEMON_LOST   2   /* The connection is lost: daemon. What was received before can still be taken. */
+#define SPX_EVENT_RECONNECTING  3   /* All daemons were tried in vain: attempts so far, ms until the next. */
+#define SPX_EVENT_RECONNECTED   4   /* The session goes on: private_group, old_private_group, daemon, ms without one,
+                                     * groups that were joined again, attempts to connect, outages that this stands for. */
+#define SPX_EVENT_SLOW          5   /* More waits for the program than a warning mark: messages, bytes. */
+#define SPX_EVENT_SLOW_CLEARED  6   /* It has caught up: messages, bytes. */
+#define SPX_EVENT_DROPPED       7   /* Messages were dropped by the session's policy: messages, bytes. */
+#define SPX_EVENT_CLOSED        8   /* The session has ended: reason. */
+
+/* Why a session has ended: the reason of an SPX_EVENT_CLOSED. Others may be added. */
+#define SPX_CLOSED_DAEMON_GONE  1   /* The daemon, or the way to it, is gone. */
+#define SPX_CLOSED_NOT_RESTORED 2   /* So it is, and no other one could be reached in time (failover=auto). */
+#define SPX_CLOSED_BY_PROGRAM   3   /* The program has closed or shut down the mailbox's descriptor. */
+#define SPX_CLOSED_BROKEN_FRAME 4   /* The daemon has sent what is no message. */
+#define SPX_CLOSED_OVERFLOW     5   /* More was received than may wait, and the session's policy is to end then. */
+
+/* Room for an address and port, or a path. */
+#define SPX_MAX_DAEMON          128
+
+/* Something that has happened to a session. Types and reasons that a program does not know are to be passed over. */
+typedef struct SPX_event {
+    size_t size;            /* Set by the program: sizeof(SPX_event). */
+    int type;               /* SPX_EVENT_... */
+    int reason;             /* SPX_CLOSED_... */
+    unsigned int attempts;
+    unsigned int groups;
+    unsigned int outages;   /* 1; more if the program has not taken its events for long. Then ms is a sum. */
+    unsigned int reserved;
+    unsigned long ms;
+    unsigned long messages;
+    unsigned long bytes;
+    char private_group[MAX_GROUP_NAME];
+    char old_private_group[MAX_GROUP_NAME];
+    char daemon[SPX_MAX_DAEMON];
+} SPX_event;
 
 /**
  * Collects the messages that are sent on a mailbox, until `SPX_uncork`.
@@ -136,6 +176,95 @@ const char *SPX_strerror(int code);
  * program that looks for it with `dlsym` that it runs on Everspread.
  */
 const char *SPX_version(void);
+
+/**
+ * Tells a descriptor that is readable while events of a session wait to be taken.
+ *
+ * For `select`, `poll` and event loops, beside the mailbox or instead of it. It belongs to the
+ * library: it may not be read or closed. It is the same at every call, and ends with the session.
+ *
+ * Returns the descriptor, `ILLEGAL_SESSION`, or `SP_BUG` where the process has no descriptor left.
+ * Any thread may call this. In a forked child a session's events begin anew.
+ */
+int SPX_event_fd(mailbox mbox);
+
+/**
+ * Takes the oldest event of a session that the program has not been told of.
+ *
+ * The program sets `event->size` to `sizeof(SPX_event)` before. Which of the other members have a
+ * meaning depends on the type, see `SPX_event`; the others are 0. Never waits. Events keep their
+ * order. If a program does not take them, they are merged when there are 64: what it finds then
+ * still tells of every reconnect, in sum, and of the state that the session is in. A session that
+ * has ended keeps its events until it is disconnected.
+ *
+ * Returns 1 with an event, 0 if there is none, `ILLEGAL_SESSION`, or `ILLEGAL_MESSAGE` if `event`
+ * is null or its size is too small; the event stays then. Any thread may call this.
+ *
+ * What the caller grants:
+ * `event` is null, or may be read and written for as many bytes as its `size` says.
+ */
+int SPX_next_event(mailbox mbox, SPX_event *event);
+
+/**
+ * Has all events of a session given to a function.
+ *
+ * `event_function` is called with the mailbox, the event and `event_data`, on a thread of the
+ * library's own with all signals blocked, one event at a time, those that wait already included;
+ * `SPX_next_event` finds none then. It may make any call of this library, and may not leave with
+ * `longjmp` or `pthread_exit`. The event is valid during the call. Null ends that: when this
+ * returns, the function is not running any more and will not be called again; the same holds for
+ * `SP_disconnect` and `SP_kill`. (Unless they are called from the function itself, which they do
+ * not wait for.) So a program may not hold a lock there that the function waits for.
+ *
+ * Returns 0 or `ILLEGAL_SESSION`. Any thread may call this. Not inherited by a forked child.
+ *
+ * What the caller grants:
+ * The function may be called with these arguments until it is replaced or the session has ended.
+ */
+int SPX_set_event_cb(mailbox mbox, void (*event_function)(mailbox, const SPX_event*, void*), void *event_data);
+
+/**
+ * Tells the name of a session at its daemon, its private group.
+ *
+ * With `failover=auto` it changes when the session goes to another daemon; the event
+ * `SPX_EVENT_RECONNECTED` tells the old and the new one. `private_group` has room for
+ * `MAX_GROUP_NAME` bytes.
+ *
+ * Returns 0, `ILLEGAL_SESSION`, or `ILLEGAL_MESSAGE` if `private_group` is null. Any thread may call
+ * this.
+ *
+ * What the caller grants:
+ * `private_group` is null or may be written for 32 bytes.
+ */
+int SPX_private_group(mailbox mbox, char *private_group);
+
+/**
+ * Tells where the daemon of a session is, or was if it is lost.
+ *
+ * `127.0.0.1:4803`, `[::1]:4803`, or the path of a unix socket, with a NUL at its end, cut to
+ * `max_len` bytes. With a null `text`, or room for nothing, nothing is written.
+ *
+ * Returns the length of the whole text, so that a cut is seen (as `snprintf`), `ILLEGAL_SESSION`, or
+ * `ILLEGAL_MESSAGE` for a negative `max_len`. Any thread may call this.
+ *
+ * What the caller grants:
+ * `text` is null or may be written for `max_len` bytes.
+ */
+int SPX_daemon(mailbox mbox, int max_len, char *text);
+
+/**
+ * Has a session with `failover=auto` go to another daemon of its name.
+ *
+ * A connection to another daemon is made first; then the present one is told good-bye, and all that
+ * it has still sent is received. What the program sends meanwhile waits, up to `send_wait_ms`. The
+ * groups are joined again, as after a loss: see docs/GUARANTEES.md. Where no other daemon accepts,
+ * the session stays where it is.
+ *
+ * Returns 0 at once, before the move: `SPX_EVENT_RECONNECTED` tells when it is done.
+ * `ILLEGAL_SESSION`, or `NET_ERROR_ON_SESSION` if the session has ended or does not have
+ * `failover=auto`. Any thread may call this.
+ */
+int SPX_reconnect(mailbox mbox);
 
 #ifdef __cplusplus
 }

@@ -15,8 +15,10 @@ DATADIR = $(PREFIX)/share
 MANDIR = $(DATADIR)/man
 DOCDIR = $(DATADIR)/doc/everspread
 JAVADIR = $(DATADIR)/java
-# The Java library, if it has been built; JAR= leaves it out.
-JAR = $(firstword $(filter-out %-sources.jar %-javadoc.jar %-tests.jar,$(wildcard java/target/everspread-[0-9]*.jar)))
+# The Java library and the simulated network for Java, if they have been built; JAR= and TESTING_JAR= leave them out.
+built_jar = $(firstword $(filter-out %-sources.jar %-javadoc.jar,$(wildcard java/$(1)/target/$(1)-[0-9]*.jar)))
+JAR = $(call built_jar,everspread)
+TESTING_JAR = $(call built_jar,everspread-testing)
 
 # The version of Everspread, and the one of the classic library whose interface it has.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -29,7 +31,7 @@ install: $(BUILD)/complete
 uninstall: $(if $(wildcard $(BUILD)/complete),,$(BUILD)/complete)
 install uninstall:
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BINDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' \
-		DATADIR='$(DATADIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)' JAVADIR='$(JAVADIR)' JAR='$(JAR)' \
+		DATADIR='$(DATADIR)' MANDIR='$(MANDIR)' DOCDIR='$(DOCDIR)' JAVADIR='$(JAVADIR)' JAR='$(JAR)' TESTING_JAR='$(TESTING_JAR)' \
 		BUILD='$(BUILD)' VERSION='$(VERSION)' API_VERSION='$(API_VERSION)' scripts/install $@
 
 $(BUILD)/complete: Makefile build.rs Cargo.toml Cargo.lock $(shell find rust include man docs -type f)
@@ -40,4 +42,5 @@ $(BUILD)/complete: Makefile build.rs Cargo.toml Cargo.lock $(shell find rust inc
 
 deb:
 	scripts/need cargo cc dpkg-buildpackage dh fakeroot
-	CARGO_TARGET_DIR='$(abspath $(TARGET))' scripts/deb $(abspath $(BUILD))/deb
+	CARGO_TARGET_DIR='$(abspath $(TARGET))' JAR='$(abspath $(JAR))' TESTING_JAR='$(abspath $(TESTING_JAR))' \
+		scripts/deb $(abspath $(BUILD))/deb

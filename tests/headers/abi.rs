@@ -15,7 +15,7 @@ pub(crate) struct Constant {
     pub(crate) header: &'static str,
 }
 
-/// The macros of the SP and E headers.
+/// The macros of all headers.
 pub(crate) fn constants() -> Vec<Constant> {
     rows(include_str!("../fixtures/abi/abi-constants.tsv"))
         .map(|row| Constant {
@@ -23,7 +23,6 @@ pub(crate) fn constants() -> Vec<Constant> {
             value: row[1].parse().expect("a number"),
             header: row[3],
         })
-        .filter(|constant| constant.header != "fl.h")
         .collect()
 }
 
@@ -48,7 +47,7 @@ impl Prototype {
     }
 }
 
-/// The functions of the SP and E headers.
+/// The functions of all headers.
 pub(crate) fn prototypes() -> Vec<Prototype> {
     rows(include_str!("../fixtures/abi/abi-prototypes.tsv"))
         .map(|row| Prototype {
@@ -57,7 +56,6 @@ pub(crate) fn prototypes() -> Vec<Prototype> {
             returns: row[2],
             parameters: row[3],
         })
-        .filter(|prototype| prototype.header != "fl.h")
         .collect()
 }
 
@@ -137,7 +135,7 @@ pub(crate) struct TypeTest {
 
 const REJECT: u32 = 0x0040_0000;
 
-pub(crate) const TYPE_TESTS: [TypeTest; 17] = [
+pub(crate) const TYPE_TESTS: [TypeTest; 19] = [
     TypeTest {
         name: "Is_unreliable_mess",
         gives: |t| t & 0x1,
@@ -205,6 +203,14 @@ pub(crate) const TYPE_TESTS: [TypeTest; 17] = [
     TypeTest {
         name: "Is_self_leave",
         gives: |t| u32::from(t & 0x200 != 0 && t & 0x3000 == 0),
+    },
+    TypeTest {
+        name: "Is_flush_req_mess",
+        gives: |t| u32::from(t & 0x2000_0000 != 0),
+    },
+    TypeTest {
+        name: "Is_subgroup_mess",
+        gives: |t| u32::from(t & 0x4000_0000 != 0),
     },
 ];
 

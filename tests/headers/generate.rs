@@ -35,7 +35,7 @@ pub(crate) struct Header {
 }
 
 /// All of them.
-pub(crate) const HEADERS: [Header; 3] = [
+pub(crate) const HEADERS: [Header; 4] = [
     Header {
         file: "sp_func.h",
         prefix: "SP_",
@@ -54,6 +54,12 @@ pub(crate) const HEADERS: [Header; 3] = [
         head: include_str!("sp_ext.head.h"),
         guard: "INC_SP_EXT",
     },
+    Header {
+        file: "fl.h",
+        prefix: "FL_",
+        head: include_str!("fl.head.h"),
+        guard: "INC_FL",
+    },
 ];
 
 /// Exported for programs that name them at link time, and declared nowhere, as in the classic
@@ -61,7 +67,8 @@ pub(crate) const HEADERS: [Header; 3] = [
 const UNDECLARED: [&str; 2] = ["SP_query_groups", "SP_query_members"];
 
 /// Rust's names for the types of the hand-written headers.
-const TYPES: [(&str, &str); 10] = [
+const TYPES: [(&str, &str); 11] = [
+    ("SpxEvent", "SPX_event"),
     ("SpxConf", "SPX_conf"),
     ("Mailbox", "mailbox"),
     ("Service", "service"),

@@ -35,7 +35,11 @@ fn packages() -> Option<&'static [PathBuf]> {
         {
             return None;
         }
-        make(&scratch("deb-build"), &["deb", "JAR="], None);
+        make(
+            &scratch("deb-build"),
+            &["deb", "JAR=", "TESTING_JAR="],
+            None,
+        );
         let files = files_below(&build_dir().join("deb"));
         Some(
             files

@@ -6,6 +6,10 @@ mod deb;
 mod installed;
 mod man;
 mod pkg_config;
+#[path = "../c_programs/places.rs"]
+#[expect(dead_code, reason = "only the real daemon is of use here")]
+mod places;
+mod samples;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -261,23 +265,28 @@ fn uninstall_leaves_nothing() {
 }
 
 #[test]
-fn jar_is_installed_when_it_has_been_built() {
+fn jars_are_installed_when_they_have_been_built() {
     let dir = scratch("jar");
-    let jar = dir.join("built.jar");
-    fs::write(&jar, "a jar").unwrap();
     let root = dir.join("root");
-    make(
-        &dir,
-        &["install", "PREFIX=/usr", &format!("JAR={}", jar.display())],
-        Some(&root),
-    );
-    let link = root.join("usr/share/java/everspread.jar");
-    assert_eq!(fs::read_to_string(&link).unwrap(), "a jar");
-    assert!(link.is_symlink());
+    let java = root.join("usr/share/java");
+    let mut built = vec!["install".to_owned(), "PREFIX=/usr".to_owned()];
+    for (variable, name) in [("JAR", "everspread"), ("TESTING_JAR", "everspread-testing")] {
+        let jar = dir.join(format!("built-{name}.jar"));
+        fs::write(&jar, name).unwrap();
+        built.push(format!("{variable}={}", jar.display()));
+    }
+    let built: Vec<&str> = built.iter().map(String::as_str).collect();
+    make(&dir, &built, Some(&root));
+    for name in ["everspread", "everspread-testing"] {
+        let link = java.join(format!("{name}.jar"));
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&link).unwrap(), name);
+    }
     make(&dir, &["uninstall", "PREFIX=/usr"], Some(&root));
     assert!(files_below(&root).is_empty());
-    make(&dir, &["install", "PREFIX=/usr", "JAR="], Some(&root));
-    assert!(!link.is_symlink());
+    let none = ["install", "PREFIX=/usr", "JAR=", "TESTING_JAR="];
+    make(&dir, &none, Some(&root));
+    assert!(!java.exists());
 }
 
 #[test]

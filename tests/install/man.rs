@@ -36,6 +36,7 @@ fn every_exported_function_has_a_page() {
         ("libspread", 3),
         ("everspread", 1),
         ("everspread", 7),
+        ("spread-options", 7),
         ("everspread-testd", 1),
     ] {
         page(name, section);

@@ -5,3 +5,5 @@ pub(crate) mod codes;
 mod conf;
 mod connect;
 mod errors;
+mod event;
+mod place;

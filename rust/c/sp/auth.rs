@@ -1,7 +1,9 @@
 //! `SP_set_auth_method`, `SP_set_auth_methods`: how this program proves who it is.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use spread_client::MethodRunner;
 
 use crate::guard::guard;
 use crate::ptr;
@@ -51,6 +53,23 @@ pub(crate) struct Methods {
 impl Methods {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Method> {
         self.list.iter().flatten()
+    }
+
+    /// What runs them when the library reconnects by itself; none where there is only the one that
+    /// always succeeds.
+    pub(crate) fn runner(&self) -> Option<MethodRunner> {
+        let own = |method: &Method| method.function as *const () != always_fine as *const ();
+        self.iter().any(own).then(|| {
+            let methods = *self;
+            MethodRunner(Arc::new(move |fd| {
+                let mut ok = true;
+                for method in methods.iter() {
+                    // SAFETY: the program has registered the method for this.
+                    ok &= unsafe { method.run(fd) };
+                }
+                ok
+            }))
+        })
     }
 }
 

@@ -157,6 +157,7 @@ pub(crate) unsafe fn connect(call: Call<'_>) -> c_int {
             priority: priority >= 1,
             membership: group_membership != 0,
             methods: &names,
+            again: methods.runner(),
             limit,
             conf,
         })

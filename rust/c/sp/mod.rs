@@ -7,6 +7,6 @@
 
 mod auth;
 pub(crate) mod connect;
-mod receive;
+pub(crate) mod receive;
 pub(crate) mod send;
 mod session;

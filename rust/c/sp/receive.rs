@@ -14,7 +14,7 @@ use crate::types::{
 };
 
 /// The bit of `service_type` that is looked at on entry.
-const DROP_RECV: Service = 0x0100_0000;
+pub(crate) const DROP_RECV: Service = 0x0100_0000;
 
 /// Receives the next message.
 ///
@@ -138,7 +138,7 @@ pub(crate) unsafe extern "C-unwind" fn SP_scat_receive(
 ///
 /// # Safety
 /// `mess` is null or readable, and each of its elements may be written for `'a`.
-unsafe fn rooms<'a>(
+pub(crate) unsafe fn rooms<'a>(
     mess: *mut Scatter,
     inline: &mut [OutSlice<'a>],
     many: &mut Vec<OutSlice<'a>>,
@@ -162,17 +162,17 @@ unsafe fn rooms<'a>(
 }
 
 /// Where the outputs go.
-#[derive(Clone, Copy)]
-struct OutPointers {
-    service_type: *mut Service,
-    sender: *mut c_char,
-    num_groups: *mut c_int,
-    mess_type: *mut Int16,
-    endian_mismatch: *mut c_int,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutPointers {
+    pub(crate) service_type: *mut Service,
+    pub(crate) sender: *mut c_char,
+    pub(crate) num_groups: *mut c_int,
+    pub(crate) mess_type: *mut Int16,
+    pub(crate) endian_mismatch: *mut c_int,
 }
 
 impl OutPointers {
-    fn any_null(&self) -> bool {
+    pub(crate) fn any_null(&self) -> bool {
         self.service_type.is_null()
             || self.sender.is_null()
             || self.num_groups.is_null()
@@ -182,7 +182,7 @@ impl OutPointers {
 
     /// # Safety
     /// None is null, and each may be written.
-    unsafe fn write(&self, out: &Outputs) {
+    pub(crate) unsafe fn write(&self, out: &Outputs) {
         // SAFETY: the caller's contract, for this and the following.
         let service_type = unsafe { Out::new(self.service_type) };
         // SAFETY: as above.
@@ -218,7 +218,7 @@ impl OutPointers {
 }
 
 /// Writes a value if there is one.
-fn put<T>(to: Option<Out<T>>, value: Option<T>) {
+pub(crate) fn put<T>(to: Option<Out<T>>, value: Option<T>) {
     if let (Some(mut to), Some(value)) = (to, value) {
         to.write(value);
     }

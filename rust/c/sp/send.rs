@@ -13,10 +13,10 @@ use crate::ptr;
 use crate::types::{GroupName, Int16, MAX_CLIENT_SCATTER_ELEMENTS, Mailbox, Scatter, Service};
 
 /// Groups that a message may have; the list of a call that says more is not looked at.
-const MAX_GROUPS: c_int = 100;
+pub(crate) const MAX_GROUPS: c_int = 100;
 
 /// Bytes of a group name that are looked at: one more than the longest legal one.
-const MAX_GROUP_TEXT: usize = 32;
+pub(crate) const MAX_GROUP_TEXT: usize = 32;
 
 /// Joins a group.
 ///
@@ -289,12 +289,12 @@ unsafe fn scat_multicast(
 }
 
 /// What a scatter holds.
-#[derive(Clone, Copy)]
-struct Pieces {
-    count: usize,
-    total: u64,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pieces {
+    pub(crate) count: usize,
+    pub(crate) total: u64,
     /// Null somewhere it must not be.
-    missing: bool,
+    pub(crate) missing: bool,
 }
 
 impl Pieces {
@@ -302,7 +302,7 @@ impl Pieces {
     ///
     /// # Safety
     /// `mess` is null, or readable with its pieces for `'a`.
-    unsafe fn read<'a>(
+    pub(crate) unsafe fn read<'a>(
         mess: *const Scatter,
         inline: &mut [IoSlice<'a>],
         many: &mut Vec<IoSlice<'a>>,

@@ -20,6 +20,9 @@ use crate::{held, notice, reader, table};
 /// must not take 200 times the limit.
 const SKIP_AFTER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a session that moves waits for a sender that the old daemon does not read from.
+const MOVE_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Daemons that did not close within the limit, and when.
 static UNRESPONSIVE: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
 
@@ -30,21 +33,26 @@ static UNRESPONSIVE: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
 /// [`Error::IllegalSession`].
 pub fn disconnect(mailbox: i32) -> Result<(), Error> {
     let session = table::remove(mailbox).ok_or(Error::IllegalSession)?;
+    end(&session);
+    Ok(())
+}
+
+/// Ends a session that is no longer in the table.
+pub(crate) fn end(session: &Arc<Session>) {
     let limit = Duration::from_millis(u64::from(session.options.disconnect_ms));
     let deadline = Instant::now() + limit;
     session.closed.store(true, Ordering::Release);
-    let said = !session.has_failed() && say_goodbye(&session, deadline);
-    if said && has_to_wait(&session) {
-        let in_time = wait_for_close(&session, deadline);
-        note(&session.link.daemon, in_time);
+    let said = !session.has_failed() && say_goodbye(session, deadline);
+    if said && has_to_wait(session) {
+        let in_time = wait_for_close(session, deadline);
+        note(&session.daemon(), in_time);
     }
     // Where another process shares the connection, the daemon's close is what ends it there.
     session.shut_down();
     close(
-        &session,
+        session,
         deadline.max(Instant::now() + Duration::from_millis(100)),
     );
-    Ok(())
 }
 
 /// Ends a session without a word: its numbers are closed. Unknown mailboxes are nothing to do.
@@ -62,6 +70,15 @@ pub fn kill(mailbox: i32) {
     }
     session.shut_down();
     close(&session, Instant::now() + Duration::from_millis(100));
+}
+
+/// Takes down a session whose loss has been told, if nobody else has done so.
+pub(crate) fn lost(session: &Arc<Session>) {
+    if table::remove_this(session) {
+        session.closed.store(true, Ordering::Release);
+        session.shut_down();
+        close(session, Instant::now() + Duration::from_millis(100));
+    }
 }
 
 /// Takes down a session whose number the program has closed, and which the kernel has handed out
@@ -93,6 +110,20 @@ fn say_goodbye(session: &Arc<Session>, deadline: Instant) -> bool {
     }
 }
 
+impl Session {
+    /// Has the daemon end this link when it has read everything, for the session to go over to
+    /// another one. What the program sends from now on waits for that.
+    pub(crate) fn say_goodbye_and_stay(&self) {
+        let Some(me) = self.me() else { return };
+        if let Some(auto) = &self.auto {
+            auto.leave();
+        }
+        if !say_goodbye(&me, Instant::now() + MOVE_PATIENCE) {
+            self.link_has_failed();
+        }
+    }
+}
+
 /// Whether something could be lost by not waiting. A session that has sent no data loses nothing,
 /// nor one that is in no group and has nothing unread.
 fn has_to_wait(session: &Session) -> bool {
@@ -107,7 +138,7 @@ fn has_to_wait(session: &Session) -> bool {
         return false;
     }
     let unread = fd::unread(session.link_fd()).unwrap_or(0) > 0;
-    (in_group || unread) && !is_noted(&session.link.daemon)
+    (in_group || unread) && !is_noted(&session.daemon())
 }
 
 fn unresponsive() -> MutexGuard<'static, Option<HashMap<String, Instant>>> {

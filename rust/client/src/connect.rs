@@ -10,19 +10,20 @@ use std::time::{Duration, Instant};
 
 use spread_proto::{ConnectRequest, Name};
 
+use crate::auto::{Auto, MethodRunner};
 use crate::claim::Claim;
 use crate::daemon_name::SpreadName;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::notice::Event;
-use crate::options::{Conf, MailboxKind, Options, Sigpipe};
+use crate::options::{Conf, Failover, MailboxKind, Options, Sigpipe};
 use crate::reason;
 use crate::search::{Accepting, Search, SearchProgress, Wanted};
 use crate::session::{Kind, Link, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd::{self, SharedFd};
 use crate::sys::signals;
-use crate::{close, fork, held, reader, redirect, table};
+use crate::{close, fork, held, reader, redirect, restore, table};
 
 /// Private descriptors go to numbers from here on: small ones are for mailboxes, which programs put
 /// into an `fd_set`.
@@ -71,6 +72,8 @@ pub struct ConnectArguments<'a> {
     pub membership: bool,
     /// Names of the program's authentication methods.
     pub methods: &'a [Vec<u8>],
+    /// Runs the methods when the library itself reconnects; none if all of them always succeed.
+    pub again: Option<MethodRunner>,
     /// For the whole of it.
     pub limit: TimeLimit,
     /// The program's own options.
@@ -110,6 +113,8 @@ pub struct Connect {
 pub(crate) struct Connecting {
     search: Search,
     options: Options,
+    /// For sessions that outlive their link.
+    auto: Option<(Wanted, Option<MethodRunner>)>,
 }
 
 /// What the first call that has to do with connecting does to the process: SIGPIPE is ignored,
@@ -152,7 +157,9 @@ impl Connect {
             },
             methods: arguments.methods.to_vec(),
         };
+        let outlives = options.failover == Failover::Auto;
         let state = Connecting {
+            auto: outlives.then(|| (wanted.clone(), arguments.again.clone())),
             search: Search::by_program(wanted, &options, deadline),
             options,
         };
@@ -197,7 +204,7 @@ impl Connecting {
     }
 
     /// Makes a session of an accepted connection.
-    fn open(&self, accepting: Accepting) -> Result<Connected, Error> {
+    fn open(&mut self, accepting: Accepting) -> Result<Connected, Error> {
         let Accepting {
             socket,
             accepted,
@@ -206,9 +213,15 @@ impl Connecting {
         let stable = match self.options.mailbox {
             MailboxKind::Stable => true,
             MailboxKind::Auto | MailboxKind::Socket => {
-                matches!(candidate.endpoint, Endpoint::Tcp(_))
+                self.auto.is_some() || matches!(candidate.endpoint, Endpoint::Tcp(_))
             }
         };
+        let auto = self
+            .auto
+            .take()
+            .map(|(wanted, methods)| Auto::new(wanted, methods).map(Box::new))
+            .transpose()
+            .map_err(|_| Error::CouldNotConnect)?;
         let (link, mailbox, far) =
             make_mailbox(socket.into(), stable).map_err(|_| Error::CouldNotConnect)?;
         let link = Link {
@@ -216,7 +229,7 @@ impl Connecting {
             // Cut at a NUL, as a string is.
             private_group: Name::new(accepted.private_group.as_bytes()),
             daemon: candidate.endpoint.to_string(),
-            endpoint: candidate.endpoint,
+            candidate,
         };
         enter(&Session::new(
             link,
@@ -224,6 +237,7 @@ impl Connecting {
             far,
             self.options.clone(),
             Claim::new(),
+            auto,
         ))
     }
 }
@@ -261,6 +275,10 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
             close::replaced(&session);
             return Err(Error::CouldNotConnect);
         }
+    }
+    if session.options.failback_ms > 0 && session.auto.is_some() && session.link.candidate.rank > 0
+    {
+        restore::watch(session);
     }
     if let Err(error) = reader::watch(session) {
         tracing::warn!(

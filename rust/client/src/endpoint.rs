@@ -22,6 +22,10 @@ const SOCKET_BUFFER: usize = 200 * 1024;
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 
+/// A peer that acknowledges nothing for so long counts as gone. More than any daemon needs that only
+/// waits for its ring.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// One place a daemon may listen at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Endpoint {
@@ -84,12 +88,12 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    /// The answer, once it is there; for one call.
+    /// The answer, once it is there.
     pub(crate) fn answer(&self) -> Option<Answer> {
         self.answer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .take()
+            .clone()
     }
 
     /// What was asked.
@@ -147,8 +151,9 @@ pub(crate) fn address_of(endpoint: &Endpoint) -> SockAddr {
     }
 }
 
-/// A socket for `endpoint` with the options of the classic library, not yet connected.
-pub(crate) fn open(endpoint: &Endpoint) -> std::io::Result<Socket> {
+/// A socket for `endpoint` with the options of the classic library, not yet connected. On one that
+/// will be replaced when it fails, data may wait for a silent peer only so long.
+pub(crate) fn open(endpoint: &Endpoint, will_be_replaced: bool) -> std::io::Result<Socket> {
     let domain = match endpoint {
         Endpoint::Unix(_) => Domain::UNIX,
         Endpoint::Tcp(address) => Domain::for_address(*address),
@@ -166,6 +171,9 @@ pub(crate) fn open(endpoint: &Endpoint) -> std::io::Result<Socket> {
             .with_interval(KEEPALIVE)
             .with_retries(KEEPALIVE_PROBES);
         socket.set_tcp_keepalive(&keepalive)?;
+        if will_be_replaced {
+            socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        }
     }
     Ok(socket)
 }

@@ -5,26 +5,30 @@
 //! reading of each mailbox is unclaimed in both processes ([`crate::claim`]). A pipe tells the
 //! parent's reader when no child can use the connections any more.
 //!
-//! Lock order: slots of the table, then per session `rx`, `tx` and the notices, the reader's place, the
-//! list of free claims, the dispatcher's place, the memory of names and addresses. Threads that hold one of them take only later ones.
+//! Lock order: slots of the table, then per session the flush layer's state, `rx`, `tx` and the
+//! notices, the reader's place, the list of free claims, the dispatcher's and the restorer's place, the
+//! memory of names and addresses. Threads that hold one of them take only later ones.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
+use crate::flush;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
-use crate::{claim, held, known, notice, reader, table};
+use crate::{claim, held, known, notice, reader, restore, table};
 
 type Guards = (
+    Option<MutexGuard<'static, flush::State>>,
     MutexGuard<'static, Rx>,
     MutexGuard<'static, Tx>,
     MutexGuard<'static, notice::Inner>,
 );
 type SessionLocks = HeldOver<Session, Guards>;
 type Dispatcher = MutexGuard<'static, Option<Arc<notice::Dispatcher>>>;
+type Restorer = MutexGuard<'static, Option<Arc<restore::Shared>>>;
 type Slot = MutexGuard<'static, Option<Arc<Session>>>;
 type Memory = MutexGuard<'static, Option<known::Known>>;
 type Claims = MutexGuard<'static, Vec<claim::Place>>;
@@ -36,6 +40,7 @@ struct Prepared {
     reader: reader::ForkLock,
     claims: Claims,
     dispatcher: Dispatcher,
+    restorer: Restorer,
     _memory: Memory,
     _slots: Vec<Slot>,
 }
@@ -77,7 +82,12 @@ extern "C" fn prepare() {
     let sessions: Vec<SessionLocks> = slots
         .iter()
         .filter_map(|slot| slot.as_ref())
-        .map(|session| HeldOver::lock(Arc::clone(session), |s| (s.rx(), s.tx(), s.notices.lock())))
+        .map(|session| {
+            HeldOver::lock(Arc::clone(session), |s| {
+                let flush = s.flush.get().map(flush::Flush::lock);
+                (flush, s.rx(), s.tx(), s.notices.lock())
+            })
+        })
         .collect();
     // Here and not after the fork: the first process to come back may claim before the other has
     // run its handler. If the fork fails, the pipe ends at once and we are alone again.
@@ -97,6 +107,7 @@ extern "C" fn prepare() {
     let reader = reader::lock_for_fork();
     let claims = claim::lock();
     let dispatcher = notice::lock_dispatcher();
+    let restorer = restore::lock();
     let memory = known::lock();
     let _ = PREPARED.try_with(|prepared| {
         *prepared.borrow_mut() = Some(Prepared {
@@ -105,6 +116,7 @@ extern "C" fn prepare() {
             reader,
             claims,
             dispatcher,
+            restorer,
             _memory: memory,
             _slots: slots,
         });
@@ -135,16 +147,26 @@ extern "C" fn child() {
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {
         session.owner().claim.inherit();
-        let (rx, tx, notices) = session.guards();
+        let owner = Arc::clone(session.owner());
+        let (flush, rx, tx, notices) = session.guards();
+        if let Some(flush) = flush {
+            flush.forget_other_threads(me);
+        }
         rx.forget_other_threads(me);
         tx.forget_other_threads(me);
         notices.forget_in_child();
+        if rx.outage {
+            // It comes back in the parent.
+            rx.outage = false;
+            owner.ended.store(true, Ordering::SeqCst);
+        }
         if matches!(session.owner().kind, Kind::Stable) {
             stable.push(Arc::clone(session.owner()));
         }
     }
     prepared.reader.forget_in_child();
     *prepared.dispatcher = None;
+    *prepared.restorer = None;
     // The free places of the shared pages are the parent's to use.
     prepared.claims.clear();
     let pipe = prepared.pipe.take();

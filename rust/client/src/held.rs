@@ -21,6 +21,10 @@ pub(crate) struct ThreadToken(u64);
 pub(crate) enum Turn {
     Receive,
     Send,
+    /// To receive through the flush layer.
+    FlushReceive,
+    /// To send through the flush layer.
+    FlushSend,
 }
 
 #[derive(Debug)]

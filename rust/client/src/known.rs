@@ -6,10 +6,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::endpoint::{Endpoint, Found, Question};
+use crate::endpoint::{Endpoint, Found, Lookup, Question, start_lookup};
 
 /// Most entries of each kind. A program that talks to more daemons forgets the oldest.
 const MOST: usize = 1024;
@@ -19,6 +19,8 @@ const MOST: usize = 1024;
 pub(crate) struct Known {
     failed: HashMap<Endpoint, Instant>,
     found: HashMap<Question, (Instant, Found)>,
+    /// Questions of automatic searches that are being asked.
+    asked: HashMap<Question, Weak<Lookup>>,
 }
 
 static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
@@ -55,6 +57,20 @@ pub(crate) fn note_answer(question: &Question, found: &Found) {
 /// The resolver says that there is no such name.
 pub(crate) fn forget_answer(question: &Question) {
     with(|known| known.found.remove(question));
+}
+
+/// Asks for all automatic searches of the process at once: those that want to know the same wait for
+/// one answer.
+pub(crate) fn lookup(question: Question) -> Option<Arc<Lookup>> {
+    with(|known| {
+        known.asked.retain(|_, lookup| lookup.strong_count() > 0);
+        if let Some(lookup) = known.asked.get(&question).and_then(Weak::upgrade) {
+            return Some(lookup);
+        }
+        let lookup = Arc::new(start_lookup(question.clone())?);
+        known.asked.insert(question, Arc::downgrade(&lookup));
+        Some(lookup)
+    })
 }
 
 /// The last good answer, if it is no older than `most`.

@@ -5,7 +5,9 @@
 //! | open a session | [`Connect`] |
 //! | receive | [`Receive`] |
 //! | send, join, leave | [`Send`] |
+//! | hold a session without its number, receive many messages at once | [`SessionHandle`] |
 //! | see how much waits | [`waiting_bytes`] |
+//! | virtual synchrony (Flush Spread) | [`flush`] |
 //! | end a session | [`disconnect`], [`kill`] |
 //! | learn what happens to a session | [`next_event`], [`event_fd`], [`set_event_callback`] |
 //! | run an event loop with timers and descriptors | [`events`] |
@@ -17,16 +19,21 @@
 //! leaving anything locked behind (see the module `sys::blocking`).
 #![deny(unsafe_code)]
 
+mod auto;
 mod batch;
 mod claim;
 mod close;
 mod connect;
+mod cork;
 mod daemon_name;
 mod endpoint;
 mod environment;
+mod epoch;
 mod error;
 pub mod events;
+pub mod flush;
 mod fork;
+mod handle;
 mod held;
 mod inbox;
 mod known;
@@ -39,6 +46,7 @@ mod reader;
 pub mod reason;
 mod receive;
 mod redirect;
+mod restore;
 mod room;
 mod search;
 mod send;
@@ -48,11 +56,14 @@ mod sweep;
 mod sys;
 mod table;
 
-pub use batch::cork;
+pub use auto::{MethodRunner, daemon, private_group, reconnect};
+pub use batch::{Cut, MAX_FRAME, Received};
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
+pub use cork::cork;
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};
 pub use error::Error;
+pub use handle::SessionHandle;
 pub use notice::{
     Ending, Event, EventCallback, Reconnected, event_fd, next_event, set_event_callback,
 };
@@ -64,7 +75,7 @@ pub use receive::Receive;
 pub use receive::quick::{Taken, take_waiting};
 pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
-pub use spread_proto::Name;
 pub use spread_proto::memb_info;
+pub use spread_proto::{ByteOrder, Name};
 pub use sys::blocking::BlockingCall;
 pub use sys::out::OutSlice;

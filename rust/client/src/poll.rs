@@ -29,8 +29,14 @@ pub fn waiting_bytes(mailbox: i32) -> Result<usize, Error> {
     }
     let in_socket = fd::unread(session.link_fd()).map_err(|_| Error::IllegalSession)?;
     let refused = if rx.refused { HEADER_LEN } else { 0 };
-    let count = (rx.inbox.len() + rx.in_hand + in_socket).saturating_sub(refused);
-    if count == 0 && !session.has_failed() && (rx.ended || at_end(&session)) {
+    let count = (rx.waiting_bytes() + rx.in_hand + in_socket).saturating_sub(refused);
+    // While a link is being restored, a receive would wait.
+    let over = if session.auto.is_some() {
+        rx.ended && !rx.outage
+    } else {
+        rx.ended || at_end(&session)
+    };
+    if count == 0 && !session.has_failed() && over {
         return Ok(1);
     }
     Ok(count)

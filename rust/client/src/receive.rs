@@ -18,10 +18,13 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use spread_proto::{ByteOrder, Direction, FrameLayout, HEADER_LEN, Header, MARKERS, Name, service};
+use spread_proto::{
+    ByteOrder, Direction, FrameLayout, GroupId, HEADER_LEN, Header, MARKERS, Name, service,
+};
 
-use crate::batch::{self, Flushed};
 use crate::claim::Taken;
+use crate::cork::{self, Flushed};
+use crate::epoch::NextEpoch;
 use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::inbox::Inbox;
@@ -30,6 +33,7 @@ use crate::room::{Outputs, Progress, Room, terminate};
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
+use crate::sys::out::OutSlice;
 use crate::table;
 
 use self::direct::{Direct, Stand};
@@ -51,9 +55,15 @@ pub struct Receive<'r, 'm> {
     direct: Option<Direct>,
     room: Room<'r, 'm>,
     drop_recv: bool,
+    /// Only what is whole in the inbox is looked at.
+    whole: bool,
     /// What to tell the caller, once the machine is done.
     pub out: Outputs,
 }
+
+/// Most bytes behind a header that are collected for [`Receive::until_whole`]: far more than any
+/// daemon sends.
+const MAX_WHOLE: usize = 4 << 20;
 
 /// What the blocking call was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +93,15 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// [`Error::IllegalSession`]; [`Error::NetError`] after a loss has been reported.
     pub fn begin(mailbox: i32, room: Room<'r, 'm>, drop_recv: bool) -> Result<Self, Error> {
         let session = table::find(mailbox).ok_or(Error::IllegalSession)?;
+        Self::on(session, room, drop_recv)
+    }
+
+    /// The same for a session that is at hand.
+    pub(crate) fn on(
+        session: Arc<Session>,
+        room: Room<'r, 'm>,
+        drop_recv: bool,
+    ) -> Result<Self, Error> {
         if session.has_failed() {
             return Err(Error::NetError);
         }
@@ -100,8 +119,52 @@ impl<'r, 'm> Receive<'r, 'm> {
             direct: None,
             room,
             drop_recv,
+            whole: false,
             out: Outputs::default(),
         })
+    }
+
+    /// A receive that takes nothing: it ends when a message is whole in the inbox, with its sizes as
+    /// a message without any room has them. One that is larger than any daemon's is a broken frame.
+    pub(crate) fn until_whole(session: Arc<Session>) -> Result<Self, Error> {
+        let room = Room {
+            groups: OutSlice::EMPTY,
+            max_groups: 0,
+            body: &mut [],
+            // Refuses also an empty body.
+            max_body: -1,
+        };
+        let mut receive = Self::on(session, room, false)?;
+        receive.whole = true;
+        Ok(receive)
+    }
+
+    /// Goes on as far as it can, and gives up where it would have to wait (`None`).
+    pub(crate) fn try_now(&mut self) -> Option<Result<usize, Error>> {
+        loop {
+            match self.step() {
+                Progress::Done(result) => return Some(result),
+                Progress::Blocked if self.call.run_now() => {}
+                Progress::Blocked => {
+                    self.give_up();
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Leaves the turn. What has come of a message stays in the inbox.
+    fn give_up(&mut self) {
+        let registered = held::leave(self.key, Turn::Receive);
+        if let Some(session) = registered.or_else(|| self.session.take()) {
+            let mut rx = session.rx();
+            rx.owner = None;
+            session.settle_token(&mut rx);
+            reader::returned(&session, &mut rx);
+            if rx.queued > 0 {
+                session.rx_free.notify_one();
+            }
+        }
     }
 
     /// Goes on as far as it can without waiting.
@@ -204,7 +267,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// Messages that the program has had collected go out before it waits: what it waits for may be the
     /// answer.
     fn flush_first(&mut self, session: &Session) {
-        if session.batched.load(Ordering::Acquire) && batch::flush_now(session) == Flushed::Later {
+        if session.batched.load(Ordering::Acquire) && cork::flush_now(session) == Flushed::Later {
             self.pending = Pending::Readable;
             let events = libc::POLLIN | libc::POLLOUT;
             self.call = BlockingCall::poll(session.link_fd(), events, -1);
@@ -242,28 +305,37 @@ impl<'r, 'm> Receive<'r, 'm> {
                     session.shut_down();
                     return Advance::Done(Err(Error::IllegalMessage));
                 };
+                let is_whole = rx.inbox.len() - HEADER_LEN >= layout.total();
+                if self.whole && !is_whole && layout.total() > MAX_WHOLE {
+                    session.fail();
+                    session.shut_down();
+                    return Advance::Done(Err(Error::IllegalMessage));
+                }
                 if !self.drop_recv
+                    && (is_whole || !self.whole)
                     && let Some(error) = self.refuse(&header)
                 {
                     rx.refused = true;
                     return Advance::Done(Err(error));
                 }
-                let whole = rx.inbox.len() - HEADER_LEN >= layout.total();
                 // What is here may be from an earlier call, before the program closed the number.
-                if (rx.refused || !whole && !rx.ended)
+                if (rx.refused || !is_whole && !rx.is_over())
                     && self.pending == Pending::Start
                     && !session.mailbox.is_ours()
                 {
                     session.number_is_gone(rx);
                     return Advance::Done(self.lost(session, rx));
                 }
-                if whole {
+                if is_whole {
                     return Advance::Done(self.deliver(session, rx, &header, &layout));
                 }
-                if rx.ended {
-                    return Advance::Done(self.lost(session, rx));
+                if rx.is_over() {
+                    match self.after_the_end(session, rx) {
+                        Some(done) => return done,
+                        None => continue,
+                    }
                 }
-                if !tried && self.begin_direct(rx, &header, &layout) {
+                if !tried && !self.whole && self.begin_direct(session, rx, &header, &layout) {
                     tried = true;
                     continue;
                 }
@@ -277,8 +349,11 @@ impl<'r, 'm> Receive<'r, 'm> {
                     Fill::Wait => return Advance::Wait,
                 }
             } else {
-                if rx.ended {
-                    return Advance::Done(self.lost(session, rx));
+                if rx.is_over() {
+                    match self.after_the_end(session, rx) {
+                        Some(done) => return done,
+                        None => continue,
+                    }
                 }
                 if !tried && self.guess_direct(session, rx) {
                     tried = true;
@@ -290,6 +365,21 @@ impl<'r, 'm> Receive<'r, 'm> {
                     Fill::Wait => return Advance::Wait,
                 }
             }
+        }
+    }
+
+    /// The stream that the inbox is of has ended, and has no whole message left. `None`: the next link's
+    /// stream goes on. Else what [`advance`](Self::advance) answers.
+    fn after_the_end(&mut self, session: &Session, rx: &mut Rx) -> Option<Advance> {
+        match rx.next_epoch() {
+            NextEpoch::Here => None,
+            NextEpoch::NotYet => {
+                // A token in the mailbox, or its end, tells that the link is back, or never will be.
+                self.pending = Pending::Readable;
+                self.call = BlockingCall::poll(session.mailbox(), libc::POLLIN, -1);
+                Some(Advance::Wait)
+            }
+            NextEpoch::None => Some(Advance::Done(self.lost(session, rx))),
         }
     }
 
@@ -339,6 +429,9 @@ impl<'r, 'm> Receive<'r, 'm> {
         let cut = i64::from(header.num_groups) > self.room.for_groups();
         let index = (service::is_regular_membership(header.kind) && !cut).then_some(named);
         let fits = i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
+        if session.auto.is_some() && service::is_membership(header.kind) {
+            note_view(session, rx, header, named.is_some(), 0);
+        }
         self.take_body(rx, header, layout.body);
         let count = if cut {
             -header.num_groups
@@ -362,7 +455,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         layout: &FrameLayout,
     ) -> Option<i16> {
         let is_membership = service::is_regular_membership(header.kind);
-        let own = session.link.private_group;
+        let own = own_name(session, rx);
         let room = usize::try_from(self.room.for_groups()).unwrap_or(0);
         let mut found = None;
         for number in 0..layout.num_groups() {
@@ -396,8 +489,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     }
 
     /// Place of the own private group among the groups just read into the caller's room.
-    fn own_index_in_room(&self, session: &Session, count: usize) -> Option<i16> {
-        let own = session.link.private_group;
+    fn own_index_in_room(&self, own: Name, count: usize) -> Option<i16> {
         (0..count)
             .position(|row| Name::from_raw(self.room.groups.read_back(row * 32)) == own)
             .and_then(|at| i16::try_from(at).ok())
@@ -492,6 +584,31 @@ impl<'r, 'm> Receive<'r, 'm> {
             room.write_body(at, piece);
             at += piece.len();
         });
+    }
+}
+
+/// The session's name on the link that the message at the head came over.
+pub(crate) fn own_name(session: &Session, rx: &Rx) -> Name {
+    rx.own.unwrap_or(session.link.private_group)
+}
+
+/// Remembers which view the program sees; the body is at `body` in the inbox.
+pub(crate) fn note_view(
+    session: &Session,
+    rx: &mut Rx,
+    header: &Header,
+    with_us: bool,
+    body: usize,
+) {
+    let mut id = [0; 12];
+    rx.inbox.peek(body, &mut id);
+    let mut words = [0; 3];
+    for (word, raw) in words.iter_mut().zip(id.as_chunks::<4>().0) {
+        *word = header.order.get_i32(*raw);
+    }
+    if let Some(left) = rx.note_view(header, with_us, GroupId(words)) {
+        // The daemon has told of the leave: no mark of ours is to do so again.
+        session.tx().left.remove(&left);
     }
 }
 

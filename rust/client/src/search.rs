@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write as _};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -13,7 +14,7 @@ use spread_proto::{
 };
 
 use crate::daemon_name::DaemonName;
-use crate::endpoint::{Answer, Lookup, Question, address_of, open, start_lookup};
+use crate::endpoint::{Answer, Endpoint, Lookup, Question, address_of, open, start_lookup};
 use crate::error::Error;
 use crate::known;
 use crate::options::{Failover, Options};
@@ -69,7 +70,7 @@ pub(crate) enum SearchProgress {
 
 #[derive(Debug)]
 enum Stage {
-    Resolving(Lookup),
+    Resolving(Arc<Lookup>),
     Next,
     /// Until then, then the same candidate once more.
     Pausing(Instant),
@@ -84,11 +85,14 @@ pub(crate) struct Search {
     wanted: Wanted,
     sweep: Sweep,
     avoid: Duration,
+    /// The session will outlive its links.
+    outlives_links: bool,
     /// Not asked for by a call of the program.
     automatic: bool,
     random: Random,
     current: Option<Candidate>,
     ghosts: u32,
+    attempts: u32,
     stage: Stage,
     /// What became of each candidate, for `SPX_last_error`.
     tried: String,
@@ -101,7 +105,6 @@ impl Search {
     }
 
     /// A search by the library itself.
-    #[expect(dead_code, reason = "for restoring sessions, which comes next")]
     pub(crate) fn automatic(wanted: Wanted, options: &Options, deadline: Instant) -> Self {
         Self::new(wanted, options, Some(deadline), true)
     }
@@ -118,13 +121,25 @@ impl Search {
             sweep: Sweep::new(wanted.entries.clone(), rules, deadline),
             wanted,
             avoid: Duration::from_millis(u64::from(options.avoid_ms)),
+            outlives_links: options.failover == Failover::Auto,
             automatic,
             random: Random::new(),
             current: None,
             ghosts: 0,
+            attempts: 0,
             stage: Stage::Next,
             tried: String::new(),
         }
+    }
+
+    /// Leaves a place out.
+    pub(crate) fn leave_out(&mut self, endpoint: Endpoint) {
+        self.sweep.leave_out(endpoint);
+    }
+
+    /// How many times it was tried to connect.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// All methods have run; `ok`: each of them succeeded.
@@ -262,7 +277,12 @@ impl Search {
                     self.sweep.answered(found, &mut self.random);
                     return Stage::Next;
                 }
-                match start_lookup(question.clone()) {
+                let started = if self.automatic {
+                    known::lookup(question.clone())
+                } else {
+                    start_lookup(question.clone()).map(Arc::new)
+                };
+                match started {
                     Some(lookup) => Stage::Resolving(lookup),
                     None => {
                         let reason = "no thread for the resolver";
@@ -274,10 +294,11 @@ impl Search {
     }
 
     fn open_current(&mut self) -> Stage {
+        self.attempts = self.attempts.saturating_add(1);
         let opened = self
             .current
             .as_ref()
-            .map(|candidate| open(&candidate.endpoint));
+            .map(|candidate| open(&candidate.endpoint, self.outlives_links));
         match opened {
             Some(Ok(socket)) => Stage::Opening(socket),
             Some(Err(error)) => self.failed_because(Error::CouldNotConnect, &error),
@@ -285,7 +306,11 @@ impl Search {
         }
     }
 
-    fn resolving(&mut self, lookup: Lookup, call: &mut BlockingCall) -> Result<Stage, Lookup> {
+    fn resolving(
+        &mut self,
+        lookup: Arc<Lookup>,
+        call: &mut BlockingCall,
+    ) -> Result<Stage, Arc<Lookup>> {
         if let Some(answer) = lookup.answer() {
             return Ok(self.resolved(&lookup, answer));
         }

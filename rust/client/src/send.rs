@@ -8,17 +8,26 @@ use std::io::IoSlice;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use spread_proto::flush::Control;
+use spread_proto::flush::wire::Suffix;
 use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 
-use crate::batch;
+use crate::auto::Auto;
+use crate::cork;
 use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::reader;
+use crate::reason;
+use crate::restore;
 use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::{clock, fd};
+
+/// Pause of a sender that was woken though there is no link.
+const VAIN_PAUSE_MS: i32 = 10;
 
 /// Most pieces of one system call.
 const MAX_PARTS: usize = 1024;
@@ -46,6 +55,8 @@ pub struct Outgoing<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Message,
+    /// A message that the flush layer sends for itself.
+    Control,
     Join,
     Leave,
     Kill,
@@ -65,10 +76,29 @@ pub struct Send<'a> {
     what: What,
     groups: &'a [u8],
     body: &'a [IoSlice<'a>],
+    /// What the flush layer adds to the body.
+    suffix: Suffix,
     body_len: usize,
     total: usize,
     sent: usize,
     waited: bool,
+    /// It waits in the middle of a frame, so that nobody else may send.
+    owns_turn: bool,
+    /// What a session needs that may lose its link meanwhile.
+    outage: Outage,
+}
+
+/// How a frame stands with a link that comes and goes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outage {
+    /// The link that the frame was begun on.
+    generation: u64,
+    /// No link is waited for beyond this.
+    until: Option<Instant>,
+    /// The last wait for a link was in vain.
+    in_vain: bool,
+    /// Nothing has to go out: it is remembered for the next link.
+    noted: bool,
 }
 
 /// The first checks of a multicast, which come before the session is looked at.
@@ -82,9 +112,22 @@ pub fn check_service(service: i32) -> Result<(), Error> {
     Ok(())
 }
 
+/// The check of a group to join or leave, which comes before the session is looked at.
+pub(crate) fn check_group(group: &[u8]) -> Result<(), Error> {
+    if spread_proto::is_legal_group(group) {
+        Ok(())
+    } else {
+        Err(Error::IllegalGroup)
+    }
+}
+
 /// The session with this mailbox, if it can still send.
 pub(crate) fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
-    let session = crate::table::find(mailbox).ok_or(Error::IllegalSession)?;
+    live(crate::table::find(mailbox).ok_or(Error::IllegalSession)?)
+}
+
+/// The same for a session that is at hand.
+fn live(session: Arc<Session>) -> Result<Arc<Session>, Error> {
     if session.has_failed() {
         return Err(Error::NetError);
     }
@@ -109,10 +152,38 @@ impl<'a> Send<'a> {
     /// [`Error::IllegalGroup`], and what the message itself says.
     pub fn multicast(mailbox: i32, message: &Outgoing<'a>) -> Result<Self, Error> {
         check_service(message.service)?;
-        let session = live_session(mailbox)?;
+        Self::message(live_session(mailbox)?, message, Suffix::NONE)
+    }
+
+    /// A multicast on a session that can still send, after the check of the service.
+    pub(crate) fn multicast_on(
+        session: Arc<Session>,
+        message: &Outgoing<'a>,
+    ) -> Result<Self, Error> {
+        Self::message(session, message, Suffix::NONE)
+    }
+
+    /// A multicast of the flush layer, whose `suffix` follows the body and counts in the limit.
+    pub(crate) fn flush_multicast(
+        session: &Arc<Session>,
+        message: &Outgoing<'a>,
+        suffix: Suffix,
+    ) -> Result<Self, Error> {
+        check_service(message.service)?;
+        Self::message(live(Arc::clone(session))?, message, suffix)
+    }
+
+    fn message(
+        session: Arc<Session>,
+        message: &Outgoing<'a>,
+        suffix: Suffix,
+    ) -> Result<Self, Error> {
         let kind = message.service.cast_unsigned() & !spread_proto::MARKERS;
         let groups_len = 32 * u64::try_from(message.num_groups).unwrap_or(0);
-        if message.body_len.saturating_add(groups_len) > session.options.max_message as u64 {
+        let length = message
+            .body_len
+            .saturating_add(suffix.as_bytes().len() as u64);
+        if length.saturating_add(groups_len) > session.options.max_message as u64 {
             return Err(Error::MessageTooLong);
         }
         if !service::is_single_service(kind) || kind & service::NEVER_SENT != 0 {
@@ -134,7 +205,39 @@ impl<'a> Send<'a> {
             message.groups,
             message.body,
             body_len,
+            suffix,
         ))
+    }
+
+    /// A message that the flush layer sends for itself.
+    pub(crate) fn flush_control(session: &Arc<Session>, control: &Control) -> Result<Self, Error> {
+        let mut send = Self::frame(
+            live(Arc::clone(session))?,
+            What::Control,
+            service::FIFO_MESS,
+            Hint::new(control.mess_type, ByteOrder::NATIVE),
+            &[],
+            &[],
+            0,
+            control.body(),
+        );
+        send.own_group = *control.group.raw();
+        Ok(send)
+    }
+
+    /// A join or leave of a session that is at hand.
+    pub(crate) fn flush_member(
+        session: &Arc<Session>,
+        join: bool,
+        group: &[u8],
+    ) -> Result<Self, Error> {
+        let (what, kind) = if join {
+            (What::Join, service::JOIN)
+        } else {
+            (What::Leave, service::LEAVE)
+        };
+        check_group(group)?;
+        Ok(Self::control(live(Arc::clone(session))?, what, kind, group))
     }
 
     /// A join.
@@ -142,7 +245,8 @@ impl<'a> Send<'a> {
     /// # Errors
     /// [`Error::IllegalGroup`] first, then [`Error::IllegalSession`], [`Error::NetError`].
     pub fn join(mailbox: i32, group: &[u8]) -> Result<Self, Error> {
-        Self::control(mailbox, What::Join, service::JOIN, group)
+        check_group(group)?;
+        Ok(Self::join_on(live_session(mailbox)?, group))
     }
 
     /// A leave. Errors as [`join`](Self::join).
@@ -150,17 +254,26 @@ impl<'a> Send<'a> {
     /// # Errors
     /// [`Error::IllegalGroup`] first, then [`Error::IllegalSession`], [`Error::NetError`].
     pub fn leave(mailbox: i32, group: &[u8]) -> Result<Self, Error> {
-        Self::control(mailbox, What::Leave, service::LEAVE, group)
+        check_group(group)?;
+        Ok(Self::leave_on(live_session(mailbox)?, group))
     }
 
-    fn control(mailbox: i32, what: What, kind: u32, group: &[u8]) -> Result<Self, Error> {
-        if !spread_proto::is_legal_group(group) {
-            return Err(Error::IllegalGroup);
+    /// A join of a group whose name has been checked.
+    pub(crate) fn join_on(session: Arc<Session>, group: &[u8]) -> Self {
+        Self::control(session, What::Join, service::JOIN, group)
+    }
+
+    /// A leave of a group whose name has been checked.
+    pub(crate) fn leave_on(session: Arc<Session>, group: &[u8]) -> Self {
+        Self::control(session, What::Leave, service::LEAVE, group)
+    }
+
+    fn control(session: Arc<Session>, what: What, kind: u32, group: &[u8]) -> Self {
+        let mut send = Self::frame(session, what, kind, Hint::NONE, &[], &[], 0, Suffix::NONE);
+        for (to, from) in send.own_group.iter_mut().zip(group) {
+            *to = *from;
         }
-        let session = live_session(mailbox)?;
-        let mut send = Self::frame(session, what, kind, Hint::NONE, &[], &[], 0);
-        send.own_group[..group.len()].copy_from_slice(group);
-        Ok(send)
+        send
     }
 
     /// Collects no more, and sends what has been collected.
@@ -169,8 +282,17 @@ impl<'a> Send<'a> {
     /// [`Error::IllegalSession`], [`Error::NetError`].
     pub fn uncork(mailbox: i32) -> Result<Self, Error> {
         let session = live_session(mailbox)?;
-        session.tx().batch.corked = false;
-        let mut send = Self::frame(session, What::Flush, 0, Hint::NONE, &[], &[], 0);
+        session.tx().collected.corked = false;
+        let mut send = Self::frame(
+            session,
+            What::Flush,
+            0,
+            Hint::NONE,
+            &[],
+            &[],
+            0,
+            Suffix::NONE,
+        );
         send.total = 0;
         Ok(send)
     }
@@ -186,11 +308,13 @@ impl<'a> Send<'a> {
             &[],
             &[],
             0,
+            Suffix::NONE,
         );
         send.own_group = group;
         send
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of a frame")]
     fn frame(
         session: Arc<Session>,
         what: What,
@@ -199,8 +323,10 @@ impl<'a> Send<'a> {
         groups: &'a [u8],
         body: &'a [IoSlice<'a>],
         body_len: usize,
+        suffix: Suffix,
     ) -> Self {
         let own = what != What::Message;
+        let data_len = body_len + suffix.as_bytes().len();
         let groups_len = if own { 32 } else { groups.len() };
         let header = Header {
             kind,
@@ -208,7 +334,7 @@ impl<'a> Send<'a> {
             // At most 100 groups, and a body below the message limit: checked before.
             num_groups: i32::try_from(groups_len / 32).unwrap_or(0),
             hint,
-            data_len: i32::try_from(body_len).unwrap_or(0),
+            data_len: i32::try_from(data_len).unwrap_or(0),
             order: ByteOrder::NATIVE,
         };
         Self {
@@ -220,11 +346,29 @@ impl<'a> Send<'a> {
             what,
             groups,
             body,
+            suffix,
             body_len,
-            total: spread_proto::HEADER_LEN + groups_len + body_len,
+            total: spread_proto::HEADER_LEN + groups_len + data_len,
             sent: 0,
             waited: false,
+            owns_turn: false,
+            outage: Outage::default(),
         }
+    }
+
+    /// Writes the header, and with it the byte order that receivers are told, in `order` instead of
+    /// the machine's own.
+    #[must_use]
+    pub fn in_order(mut self, order: ByteOrder) -> Self {
+        let header = Header::decode(&self.head);
+        let hint = Hint::new(header.hint.mess_type(), order);
+        self.head = Header {
+            order,
+            hint,
+            ..header
+        }
+        .encode();
+        self
     }
 
     /// Goes on as far as it can without waiting. Done with the length of the body.
@@ -234,20 +378,25 @@ impl<'a> Send<'a> {
         let Some(session) = registered.flatten().or_else(|| self.session.take()) else {
             return Progress::Done(Err(Error::Bug));
         };
-        let (mut tx, ready) = if self.waited {
+        let (mut tx, ready) = if self.owns_turn {
             let mut tx = session.tx();
             tx.owner = None;
+            self.owns_turn = false;
             (tx, Ok(()))
         } else {
             Self::take_turn(&session, self.key)
         };
         let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
-                self.remember(&mut tx);
+                self.remember(&mut tx, session.auto.is_some());
                 Ok(self.body_len)
             }
             Ok(false) => {
-                tx.owner = Some(held::token());
+                if self.owns_turn {
+                    tx.owner = Some(held::token());
+                } else if tx.queued > 0 {
+                    session.tx_free.notify_one();
+                }
                 drop(tx);
                 self.waited = true;
                 self.session = ManuallyDrop::new(held::enter(session, Turn::Send));
@@ -306,6 +455,17 @@ impl<'a> Send<'a> {
 
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
     fn advance(&mut self, session: &Session, tx: &mut Tx) -> Result<bool, Error> {
+        let auto = session
+            .auto
+            .as_deref()
+            .filter(|_| !matches!(self.what, What::Kill | What::Flush));
+        if let Some(auto) = auto
+            && self.sent > 0
+            && self.outage.generation != auto.generation()
+        {
+            // Its first part went to a daemon that is gone, and counts for nothing.
+            self.sent = 0;
+        }
         if session.ended.load(Ordering::Acquire) && self.sent == 0 {
             session.fail();
             return Err(Error::ConnectionClosed);
@@ -324,14 +484,31 @@ impl<'a> Send<'a> {
         if self.waited && session.is_gone_here() {
             return Err(Error::ConnectionClosed);
         }
+        if let Some(auto) = auto
+            && self.sent == 0
+        {
+            if auto.is_down() {
+                return self.wait_for_link(session, auto, tx);
+            }
+            self.outage.generation = auto.generation();
+            self.outage.in_vain = false;
+        }
+        if self.sent == 0
+            && let Some(place) = &tx.place
+        {
+            let mut header = Header::decode(&self.head);
+            header.name = place.private_group;
+            self.head = header.encode();
+        }
         if self.sent == 0 {
             if self.may_join(session, tx) {
                 return Ok(true);
             }
-            match batch::send_rest(session, tx) {
+            match cork::send_rest(session, tx) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, -1);
+                    self.owns_turn = true;
                     return Ok(false);
                 }
                 Err(()) => return Err(Error::ConnectionClosed),
@@ -350,7 +527,16 @@ impl<'a> Send<'a> {
                 Err(libc::EINTR) => {}
                 Err(code) if fd::would_block(code) || code == libc::ENOBUFS => {
                     self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, -1);
+                    self.owns_turn = true;
                     return Ok(false);
+                }
+                Err(_) if auto.is_some() && !session.ended.load(Ordering::Acquire) => {
+                    session.link_has_failed();
+                    self.sent = 0;
+                    return match auto {
+                        Some(auto) => self.wait_for_link(session, auto, tx),
+                        None => Err(Error::Bug),
+                    };
                 }
                 Err(_) => {
                     session.fail();
@@ -364,22 +550,58 @@ impl<'a> Send<'a> {
     fn may_join(&self, session: &Session, tx: &mut Tx) -> bool {
         let after_us = session.options.send_batch_us;
         if self.what != What::Message
-            || !(tx.batch.corked || after_us > 0)
-            || !tx.batch.has_room(self.total)
+            || session.auto.is_some()
+            || !(tx.collected.corked || after_us > 0)
+            || !tx.collected.has_room(self.total)
         {
             return false;
         }
-        let first = tx.batch.is_empty();
-        tx.batch.add(&self.head);
-        tx.batch.add(self.groups);
+        let first = tx.collected.is_empty();
+        tx.collected.add(&self.head);
+        tx.collected.add(self.groups);
         for piece in self.body {
-            tx.batch.add(piece);
+            tx.collected.add(piece);
         }
+        tx.collected.add(self.suffix.as_bytes());
         session.batched.store(true, Ordering::Release);
-        if first && !tx.batch.corked {
+        if first && !tx.collected.corked {
             reader::flush_after(session, after_us);
         }
         true
+    }
+
+    /// There is no link. Joins and leaves count as soon as there is one; messages wait, for so long.
+    fn wait_for_link(
+        &mut self,
+        session: &Session,
+        auto: &Auto,
+        tx: &mut Tx,
+    ) -> Result<bool, Error> {
+        if self.what != What::Message {
+            tx.note_in_outage(self.own_group, self.what == What::Join);
+            self.outage.noted = true;
+            restore::changed(session);
+            return Ok(true);
+        }
+        let now = Instant::now();
+        let patience = Duration::from_millis(u64::from(session.options.send_wait_ms));
+        let until = *self.outage.until.get_or_insert(now + patience);
+        let left = until.saturating_duration_since(now);
+        if left.is_zero() {
+            reason::because(format!(
+                "the daemon is lost, and no other one has taken the session within {} ms (send_wait_ms)",
+                session.options.send_wait_ms
+            ));
+            return Err(Error::ConnectionClosed);
+        }
+        let ms = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+        // A process that was forked shares the descriptor, and may have a link where we have none.
+        self.call = if std::mem::replace(&mut self.outage.in_vain, true) {
+            BlockingCall::pause(ms.min(VAIN_PAUSE_MS))
+        } else {
+            BlockingCall::poll(auto.up(), libc::POLLIN, ms)
+        };
+        Ok(false)
     }
 
     /// One prompt `sendmsg` of what is not out yet.
@@ -390,8 +612,10 @@ impl<'a> Send<'a> {
             &self.own_group
         };
         let fixed = [IoSlice::new(&self.head), IoSlice::new(groups)];
-        let all = fixed.iter().chain(self.body);
-        let count = fixed.len() + self.body.len();
+        let suffix = self.suffix.as_bytes();
+        let last = (!suffix.is_empty()).then(|| IoSlice::new(suffix));
+        let all = fixed.iter().chain(self.body).chain(&last);
+        let count = fixed.len() + self.body.len() + usize::from(last.is_some());
         if count <= FEW_PARTS {
             send_listed::<FEW_PARTS>(link, all, count, self.sent)
         } else if count <= ALL_PARTS {
@@ -403,7 +627,10 @@ impl<'a> Send<'a> {
     }
 
     /// What the session has to know of a frame that is out.
-    fn remember(&self, tx: &mut Tx) {
+    fn remember(&self, tx: &mut Tx, outlives_links: bool) {
+        if self.outage.noted {
+            return;
+        }
         match self.what {
             What::Message => {
                 tx.sent_data = true;
@@ -420,8 +647,11 @@ impl<'a> Send<'a> {
                 tx.joined.insert(self.own_group);
             }
             What::Leave => {
-                tx.joined.remove(&self.own_group);
+                if tx.joined.remove(&self.own_group) && outlives_links {
+                    tx.left.insert(self.own_group);
+                }
             }
+            What::Control => tx.sent_data = true,
             What::Kill | What::Flush => {}
         }
     }

@@ -9,26 +9,31 @@
 //! | [`Notices`]: events for the program | its own | everybody |
 //! | flags | atomics | everybody |
 //!
-//! `rx` before `tx` before the notices, where several are needed. Neither is ever held while waiting for the network:
+//! The flush layer's state before `rx` before `tx` before the notices, where several are needed.
+//! Neither is ever held while waiting for the network:
 //! a thread that is going to wait enters itself as the *owner* of the turn, unlocks, waits, and
 //! locks again. Whoever finds an owner does not read (or write) the link.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 
 use spread_proto::Name;
 
-use crate::batch::Batch;
+use crate::auto::{Auto, Place};
 use crate::claim::{Claim, Taken};
-use crate::endpoint::Endpoint;
+use crate::cork::Collected;
+use crate::epoch::{Epoch, Views};
+use crate::flush::Flush;
 use crate::held::{ThreadToken, Turn};
 use crate::inbox::Inbox;
 use crate::known;
 use crate::notice::{Ending, Event, Notices};
 use crate::options::Options;
 use crate::reader;
+use crate::restore;
+use crate::sweep::Candidate;
 use crate::sys::fd::{self, Landing, SharedFd};
 
 /// What the mailbox number is (design: the two kinds of mailbox).
@@ -42,29 +47,42 @@ pub(crate) enum Kind {
 }
 
 /// One connection to one daemon.
+///
+/// What is told of the daemon holds for the first link of a session; [`Tx::place`] tells of later
+/// ones.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) fd: SharedFd,
     pub(crate) private_group: Name,
     /// Names the daemon among others of this process: its address as text.
     pub(crate) daemon: String,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) candidate: Candidate,
 }
 
 /// The receiving half.
 #[derive(Debug, Default)]
 pub(crate) struct Rx {
     pub(crate) inbox: Inbox,
+    /// What comes after it, of later links.
+    pub(crate) later: VecDeque<Epoch>,
+    /// The session's name on the link that `inbox` came over, if that is not the first.
+    pub(crate) own: Option<Name>,
+    /// Groups in which the program has seen itself (sessions that outlive their link).
+    pub(crate) views: Views,
+    /// The link has ended, and is being restored.
+    pub(crate) outage: bool,
     /// The thread that waits on the link.
     pub(crate) owner: Option<ThreadToken>,
     /// Threads that wait for the turn.
     pub(crate) queued: usize,
     /// The message at the head has been refused as too short; its sizes are known to the program.
     pub(crate) refused: bool,
-    /// The stream has ended, and nothing more can be read.
+    /// The link's stream has ended, and nothing more can be read.
     pub(crate) ended: bool,
     /// More than one message was waiting at the last look: read in bulk.
     pub(crate) bulk: bool,
+    /// A receiver of frames is to return without a message.
+    pub(crate) woken: bool,
     /// A token lies in the mailbox (stable kind).
     pub(crate) token: bool,
     /// The library's end of the mailbox (stable kind), until the session is closed.
@@ -86,11 +104,16 @@ pub(crate) struct Tx {
     /// The tick in which the mailbox was last seen to be ours (stable kind).
     pub(crate) seen_ours: i64,
     /// Messages that are collected.
-    pub(crate) batch: Batch,
+    pub(crate) collected: Collected,
     /// A message with data has been sent.
     pub(crate) sent_data: bool,
     /// Groups that were joined and not left, as far as this side has asked.
     pub(crate) joined: BTreeSet<[u8; 32]>,
+    /// Groups that were left, of which the program has not been told yet (sessions that outlive
+    /// their link).
+    pub(crate) left: BTreeSet<[u8; 32]>,
+    /// Where the session is, if it has not stayed at its first daemon.
+    pub(crate) place: Option<Place>,
     /// A warning about many groups has been given.
     pub(crate) warned_groups: bool,
 }
@@ -117,7 +140,7 @@ impl Tx {
         }
         self.queued = 0;
         // The parent sends it.
-        self.batch.clear();
+        self.collected.clear();
     }
 }
 
@@ -147,6 +170,10 @@ pub(crate) struct Session {
     tx: Mutex<Tx>,
     pub(crate) tx_free: Condvar,
     pub(crate) notices: Notices,
+    /// What the flush layer knows, if the session was opened through it. Its lock comes before `rx`.
+    pub(crate) flush: OnceLock<Flush>,
+    /// What it takes to come back, for sessions that do.
+    pub(crate) auto: Option<Box<Auto>>,
 }
 
 impl Session {
@@ -157,6 +184,7 @@ impl Session {
         far: Option<OwnedFd>,
         options: Options,
         claim: Claim,
+        auto: Option<Box<Auto>>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new_cyclic(|me| Self {
@@ -185,6 +213,8 @@ impl Session {
             tx: Mutex::default(),
             tx_free: Condvar::new(),
             notices: Notices::default(),
+            flush: OnceLock::new(),
+            auto,
         })
     }
 
@@ -239,20 +269,35 @@ impl Session {
         self.failed.store(true, Ordering::Release);
     }
 
-    /// Takes note that the stream has ended.
+    /// Takes note that the link's stream has ended. The session ends with it, or is restored.
     pub(crate) fn end(&self, rx: &mut Rx) {
+        let closed = self.closed.load(Ordering::Acquire);
+        let by_program = self.ended_by_program.load(Ordering::Acquire) || !self.mailbox.is_ours();
+        if closed || by_program {
+            self.finish(rx, Ending::ByProgram);
+        } else if !self.lose(rx) {
+            if !self.ended.load(Ordering::Acquire) {
+                let candidate = self.candidate();
+                known::note_failure(&candidate.endpoint);
+                self.tell(Event::DaemonLost {
+                    daemon: candidate.endpoint.to_string(),
+                });
+            }
+            self.finish(rx, Ending::DaemonGone);
+        }
+    }
+
+    /// The session has ended: there is no link, and will be none.
+    pub(crate) fn finish(&self, rx: &mut Rx, ending: Ending) {
         rx.ended = true;
+        rx.outage = false;
         let first = !self.ended.swap(true, Ordering::AcqRel);
         if first && !self.closed.load(Ordering::Acquire) {
-            if self.mailbox.is_ours() && !self.ended_by_program.load(Ordering::Acquire) {
-                known::note_failure(&self.link.endpoint);
-                self.tell(Event::DaemonLost {
-                    daemon: self.link.daemon.clone(),
-                });
-                self.tell(Event::Closed(Ending::DaemonGone));
-            } else {
-                self.tell(Event::Closed(Ending::ByProgram));
-            }
+            self.tell(Event::Closed(ending));
+        }
+        if let Some(auto) = &self.auto {
+            auto.wake_all();
+            restore::changed(self);
         }
     }
 
@@ -264,12 +309,6 @@ impl Session {
         }
     }
 
-    /// Whether a socket in the place of this mailbox would be readable: at the end of the stream, and
-    /// also on a part of a message.
-    fn has_something(&self, rx: &Rx) -> bool {
-        rx.ended || self.has_failed() || rx.inbox.len() > 0
-    }
-
     /// Whether this process has given the connection up without ending it (`SP_kill` after a
     /// fork): its numbers may be somebody else's by now.
     pub(crate) fn is_gone_here(&self) -> bool {
@@ -279,12 +318,28 @@ impl Session {
     /// Puts the token in or takes it out, as the inbox is now. Only the stable kind has one.
     pub(crate) fn settle_token(&self, rx: &mut Rx) {
         if let Some(far) = &rx.far {
-            let want = self.has_something(rx);
+            let want = rx.has_something() || self.has_failed();
             if want && !rx.token {
                 rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
             } else if !want && rx.token && self.mailbox.is_ours() {
                 self.take_all_tokens(rx);
             }
+        }
+    }
+
+    /// Puts a token in, whether it is needed or not. The receiver that it wakes settles it.
+    pub(crate) fn put_token(&self, rx: &mut Rx) {
+        if let Some(far) = &rx.far
+            && !rx.token
+        {
+            rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
+        }
+    }
+
+    /// Takes the token out, whatever the inbox holds, before a receiver waits for the mailbox too.
+    pub(crate) fn drop_token(&self, rx: &mut Rx) {
+        if rx.token && self.mailbox.is_ours() {
+            self.take_all_tokens(rx);
         }
     }
 
@@ -321,6 +376,11 @@ impl Session {
                     self.tx_free.notify_all();
                 }
             }
+            Turn::FlushReceive | Turn::FlushSend => {
+                if let Some(flush) = self.flush.get() {
+                    flush.abandon(turn, who);
+                }
+            }
         }
     }
 
@@ -328,8 +388,9 @@ impl Session {
     /// from then, so what had come is not delivered any more.
     pub(crate) fn number_is_gone(&self, rx: &mut Rx) {
         rx.inbox = Inbox::default();
+        rx.later.clear();
         rx.refused = false;
-        self.end(rx);
+        self.finish(rx, Ending::ByProgram);
     }
 
     /// Whether the link's number still stands for the link.
@@ -342,6 +403,7 @@ impl Session {
         if taken == Taken::FromOther {
             // The other process has gone on in the stream from where both were.
             rx.inbox = Inbox::default();
+            rx.later.clear();
             rx.refused = false;
             rx.bulk = false;
         }

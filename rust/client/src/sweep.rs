@@ -83,6 +83,11 @@ impl Sweep {
         }
     }
 
+    /// Leaves a place out.
+    pub(crate) fn leave_out(&mut self, endpoint: Endpoint) {
+        self.tried.insert(endpoint);
+    }
+
     /// When the present attempt, or lookup, is over.
     pub(crate) fn attempt_ends(&self) -> Option<Instant> {
         match (self.deadline, self.attempt_deadline) {

@@ -55,6 +55,19 @@ pub(crate) fn remove(mailbox: RawFd) -> Option<Arc<Session>> {
     open(slot(mailbox, false)?).take()
 }
 
+/// Takes this very session out; false if it is not there any more.
+pub(crate) fn remove_this(session: &Arc<Session>) -> bool {
+    let Some(slot) = slot(session.mailbox(), false) else {
+        return false;
+    };
+    let mut slot = open(slot);
+    let is_there = slot.as_ref().is_some_and(|held| Arc::ptr_eq(held, session));
+    if is_there {
+        *slot = None;
+    }
+    is_there
+}
+
 /// Locks every slot there is, for the time of a `fork`.
 pub(crate) fn lock_all() -> Vec<MutexGuard<'static, Option<Arc<Session>>>> {
     TABLE

@@ -13,15 +13,26 @@ use crate::roff::Page;
 const INCLUDED_BY_SP_H: [&str; 2] = ["sp_func.h", "sp_events.h"];
 
 /// Documents that are pages as well: file, name and section of the page, summary.
-pub(crate) const DOCUMENTS: [(&str, &str, &str, &str); 1] = [(
-    "docs/GUARANTEES.md",
-    "everspread",
-    "7",
-    "what Everspread guarantees to programs",
-)];
+pub(crate) const DOCUMENTS: [(&str, &str, &str, &str); 2] = [
+    (
+        "docs/GUARANTEES.md",
+        "everspread",
+        "7",
+        "what Everspread guarantees to programs",
+    ),
+    (
+        "docs/OPTIONS.md",
+        "spread-options",
+        "7",
+        "options of Spread sessions",
+    ),
+];
 
 /// In a page of `man`: the functions of a header, each with its summary.
 const FUNCTIONS_OF: &str = "{{functions ";
+
+/// The functions of all headers that the page does not name, each header with a section of its own.
+const OTHER_FUNCTIONS: &str = "{{other functions}}";
 
 /// The headline of a comment's part about pointers and callbacks.
 const GRANTS: &str = "What the caller grants:";
@@ -57,6 +68,7 @@ pub(crate) fn write_all(root: &Path, out: &Path) -> Result<(), String> {
         let mut blocks = parse(&read(&path)?);
         // The name of the page stands in place of the document's title.
         blocks.retain(|block| !matches!(block, Block::Heading(1, _)));
+        let blocks = with_options_together(blocks);
         let page = sources.document(name, section, summary, &blocks);
         write(out, name, section, &page)?;
     }
@@ -130,6 +142,7 @@ impl Sources {
             .collect();
         also.push(("libspread".to_owned(), "3".to_owned()));
         also.push(("everspread".to_owned(), "7".to_owned()));
+        also.push(("spread-options".to_owned(), "7".to_owned()));
         page.see_also(&also);
         page.finish()
     }
@@ -159,8 +172,16 @@ impl Sources {
         let mut whole = Vec::new();
         for block in blocks {
             match &block {
+                Block::Paragraph(text) if text == OTHER_FUNCTIONS => {
+                    for header in &self.headers {
+                        if !header.functions.is_empty() && !text.contains(header.file.as_str()) {
+                            whole.push(Block::Heading(2, format!("Functions of {}", header.file)));
+                            whole.push(list_of_functions(header));
+                        }
+                    }
+                }
                 Block::Paragraph(text) if text.starts_with(FUNCTIONS_OF) => {
-                    whole.push(self.list_of_functions(text)?);
+                    whole.push(list_of_functions(self.named_header(text)?));
                 }
                 _ => whole.push(block),
             }
@@ -168,22 +189,47 @@ impl Sources {
         Ok(self.document(name, section, summary, &whole))
     }
 
-    fn list_of_functions(&self, text: &str) -> Result<Block, String> {
+    /// The header in a line of [`FUNCTIONS_OF`].
+    fn named_header(&self, text: &str) -> Result<&Header, String> {
         let file = text[FUNCTIONS_OF.len()..].trim_end_matches('}').trim();
-        let header = self
-            .headers
+        self.headers
             .iter()
             .find(|header| header.file == file && !header.functions.is_empty())
-            .ok_or_else(|| format!("{text}: no such header"))?;
-        let items = header.functions.iter().map(|function| {
-            let (summary, _) = summary_and_rest(&function.comment);
-            vec![Block::Paragraph(format!("`{}`: {summary}", function.name))]
-        });
-        Ok(Block::List {
-            ordered: false,
-            items: items.collect(),
-        })
+            .ok_or_else(|| format!("{text}: no such header"))
     }
+}
+
+fn list_of_functions(header: &Header) -> Block {
+    let items = header.functions.iter().map(|function| {
+        let (summary, _) = summary_and_rest(&function.comment);
+        vec![Block::Paragraph(format!("`{}`: {summary}", function.name))]
+    });
+    Block::List {
+        ordered: false,
+        items: items.collect(),
+    }
+}
+
+/// Sections whose headings are names in code are put together in one, as they would stand in capitals.
+fn with_options_together(blocks: Vec<Block>) -> Vec<Block> {
+    let mut together = Vec::new();
+    let mut inside = false;
+    for block in blocks {
+        match block {
+            Block::Heading(2, text) if text.starts_with('`') => {
+                if !inside {
+                    together.push(Block::Heading(2, "Options".to_owned()));
+                }
+                inside = true;
+                together.push(Block::Heading(3, text));
+            }
+            _ => {
+                inside &= !matches!(block, Block::Heading(..));
+                together.push(block);
+            }
+        }
+    }
+    together
 }
 
 /// The first sentence without its full stop, and what follows.
@@ -289,7 +335,7 @@ fn write(out: &Path, name: &str, section: &str, text: &str) -> Result<(), String
 
 #[cfg(test)]
 mod tests {
-    use super::{mentions, parts, summary_and_rest};
+    use super::{Block, mentions, parts, summary_and_rest, with_options_together};
     use crate::markdown::parse;
 
     #[test]
@@ -317,6 +363,29 @@ mod tests {
                 ("notes", 1),
                 ("what the caller grants", 1)
             ]
+        );
+    }
+
+    #[test]
+    fn options_are_put_together() {
+        let titles: Vec<_> =
+            with_options_together(parse("text\n## `a`\nx\n## `b`\n## The log\n### c"))
+                .into_iter()
+                .filter_map(|block| match block {
+                    Block::Heading(level, text) => Some((level, text)),
+                    _ => None,
+                })
+                .collect();
+        let expected = [
+            (2, "Options"),
+            (3, "`a`"),
+            (3, "`b`"),
+            (2, "The log"),
+            (3, "c"),
+        ];
+        assert_eq!(
+            titles,
+            expected.map(|(level, text)| (level, text.to_owned()))
         );
     }
 

@@ -12,6 +12,7 @@
 //! | check a frame of a client as a daemon does | [`Request`] |
 //! | make or take apart the body of a membership message | [`MembershipBody`], [`transition_body`], [`flip_to_native`] |
 //! | the lookups behind `SP_get_memb_info` and its kin | [`memb_info`] |
+//! | virtual synchrony above a daemon's memberships (Flush Spread) | [`flush::Machine`] |
 //! | bits of the type word | [`service`] |
 //! | sizes and counts | [`limits`] |
 //!
@@ -24,6 +25,7 @@
 
 pub mod decoder;
 pub mod error;
+pub mod flush;
 pub mod frame;
 pub mod handshake;
 pub mod header;

@@ -114,7 +114,8 @@ options! {
 
     /// Messages are collected for so many microseconds and sent together: fewer system calls, and each
     /// message may be as late. 0 sends each at once. What is collected goes out when it fills 64 KiB, before
-    /// a receive waits and before a disconnect. A loss is told by the call that finds it. See
+    /// a receive waits and before a disconnect. A loss is told by the call that finds it. Without effect with
+    /// failover=auto. See
     /// `SPX_cork` for collecting by hand.
     send_batch_us: u32 = "0", Number(0..=1_000_000);
 

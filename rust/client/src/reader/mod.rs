@@ -223,8 +223,7 @@ pub(crate) fn forget(session: &Session) {
 /// Enters the link into the reader's set, armed. What is there already is reported at once.
 fn enter(shared: &Shared, session: &Session, rx: &mut Rx) -> std::io::Result<()> {
     let (link, key) = (session.link_fd(), link_key(session));
-    // Of several processes each has to see every arrival, as only one of them will read.
-    if session.kind == Kind::Stable && !session.claim.is_shared() {
+    if has_gate(session) {
         shared.epoll.add_last(link, key)?;
     } else {
         shared.epoll.add(link, key)?;
@@ -232,6 +231,12 @@ fn enter(shared: &Shared, session: &Session, rx: &mut Rx) -> std::io::Result<()>
     rx.watch.entered = true;
     rx.watch.armed = true;
     Ok(())
+}
+
+/// Whether receivers wait at a gate, before the reader. Of several processes each has to see every
+/// arrival, as only one of them will read; and a gate would not tell that its link has been replaced.
+fn has_gate(session: &Session) -> bool {
+    session.kind == Kind::Stable && !session.claim.is_shared() && session.auto.is_none()
 }
 
 /// Takes the link out of the reader's set. False: its number is somebody else's by now.
@@ -285,7 +290,7 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> Way {
                 .set_watching(session.link_fd(), link_key(session), false)
                 .is_ok())
         }
-        Kind::Stable if session.claim.is_shared() => Way::Link,
+        Kind::Stable if !has_gate(session) => Way::Link,
         Kind::Stable => {
             if rx.watch.gate.is_none() {
                 // The gate must have been added first.
@@ -363,6 +368,7 @@ pub(crate) fn is_content(rx: &Rx) -> bool {
 
 /// A receive has ended (also one that never came to wait).
 pub(crate) fn returned(session: &Session, rx: &mut Rx) {
+    let held = rx.held_bytes();
     let watch = &mut rx.watch;
     let has_read = std::mem::take(&mut watch.has_read);
     watch.taken = true;
@@ -372,11 +378,10 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     let mut look = match session.kind {
         Kind::Socket => std::mem::take(&mut watch.wants),
         Kind::Stable => {
-            std::mem::take(&mut watch.wants) && rx.inbox.len() > 0
-                || has_read && more && watch.armed
+            std::mem::take(&mut watch.wants) && held > 0 || has_read && more && watch.armed
         }
     };
-    if watch.full && rx.inbox.len() <= session.options.recv_max_bytes / 2 {
+    if watch.full && held <= session.options.recv_max_bytes / 2 {
         watch.full = false;
         look = true;
     }
@@ -386,6 +391,31 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
         rearm(&shared, session, rx);
     }
     if look && let Some(shared) = reader() {
+        shared.ask(Request::Look(session.key()));
+    }
+}
+
+/// The link is about to be replaced: its arrivals wake nobody any more.
+pub(crate) fn unwatch_link(session: &Session, rx: &mut Rx) {
+    if rx.watch.entered
+        && let Some(shared) = reader()
+    {
+        leave(&shared, session, rx);
+    }
+}
+
+/// A new link has taken the place of the old one.
+pub(crate) fn watch_link(session: &Session, rx: &mut Rx) {
+    let Some(shared) = reader() else { return };
+    rx.watch.streak = 0;
+    rx.watch.full = false;
+    // An error leaves it to the receivers.
+    let _ = enter(&shared, session, rx);
+}
+
+/// Has the thread see whether the link has something.
+pub(crate) fn look(session: &Session) {
+    if let Some(shared) = reader() {
         shared.ask(Request::Look(session.key()));
     }
 }

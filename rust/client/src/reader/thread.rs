@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Request, SECOND_LOOK, Shared, TICK, lock};
-use crate::batch::{self, Flushed};
 use crate::claim::Taken;
+use crate::cork::{self, Flushed};
 use crate::fork;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
@@ -125,7 +125,7 @@ fn flush_due(shared: &Shared) {
     }
     for key in due {
         if let Some(session) = shared.session(key)
-            && batch::flush_now(&session) == Flushed::Later
+            && cork::flush_now(&session) == Flushed::Later
         {
             shared.flush_after(key, FULL);
         }
@@ -455,9 +455,9 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
     // Something has come of which the mailbox has not told.
     let mut untold = false;
     let more = loop {
-        let room = most.saturating_sub(rx.inbox.len()).min(turn);
+        let room = most.saturating_sub(rx.held_bytes()).min(turn);
         if room == 0 {
-            rx.watch.full = rx.inbox.len() >= most;
+            rx.watch.full = rx.held_bytes() >= most;
             break !rx.watch.full;
         }
         let limit = match session.kind {
@@ -469,7 +469,7 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
             break false;
         }
         match rx
-            .inbox
+            .newest()
             .fill(limit, |slab| fd::read_into(link, slab, limit))
         {
             Ok(0) => {

@@ -8,7 +8,7 @@
 
 use spread_proto::{ByteOrder, Direction, FrameLayout, HEADER_LEN, Header, service};
 
-use super::{AHEAD, Receive};
+use super::{AHEAD, Receive, own_name};
 use crate::error::Error;
 use crate::reader;
 use crate::session::{Rx, Session};
@@ -63,6 +63,7 @@ impl Receive<'_, '_> {
     /// it fits, and needs no rework. The whole header is there, the whole message is not.
     pub(super) fn begin_direct(
         &mut self,
+        session: &Session,
         rx: &mut Rx,
         header: &Header,
         layout: &FrameLayout,
@@ -71,7 +72,7 @@ impl Receive<'_, '_> {
         if !rx.inbox.only_head() && layout.total() - have < WORTH_IT {
             return false;
         }
-        if !self.suits(header, layout) {
+        if !self.suits(session, header, layout) {
             return false;
         }
         let raw = match rx.inbox.take_head() {
@@ -97,7 +98,7 @@ impl Receive<'_, '_> {
         let Ok(layout) = FrameLayout::of(&header, Direction::ToClient) else {
             return false;
         };
-        if !is_large(&layout) || !self.suits(&header, &layout) {
+        if !is_large(&layout) || !self.suits(session, &header, &layout) {
             return false;
         }
         if !reader::may_read(session, rx) {
@@ -109,7 +110,11 @@ impl Receive<'_, '_> {
         true
     }
 
-    fn suits(&self, header: &Header, layout: &FrameLayout) -> bool {
+    fn suits(&self, session: &Session, header: &Header, layout: &FrameLayout) -> bool {
+        // A session that outlives its link has to know which views the program has seen.
+        if session.auto.is_some() && service::is_membership(header.kind) {
+            return false;
+        }
         let fits = i64::from(header.num_groups) <= self.room.for_groups()
             && i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
         fits && layout.old_type == 0
@@ -149,6 +154,11 @@ impl Receive<'_, '_> {
         let Some(mut direct) = self.direct.take() else {
             return Stand::Off;
         };
+        if rx.is_over() {
+            // The link was replaced while this waited: what is missing never comes.
+            self.put_back(rx, &direct, &[]);
+            return Stand::Off;
+        }
         reader::has_read(rx);
         loop {
             let layout = direct.layout;
@@ -229,7 +239,7 @@ impl Receive<'_, '_> {
         rx.bulk = rx.watch.more && !is_large(layout);
         rx.refused = false;
         let index = service::is_regular_membership(header.kind)
-            .then(|| self.own_index_in_room(session, layout.num_groups()));
+            .then(|| self.own_index_in_room(own_name(session, rx), layout.num_groups()));
         self.tell(header, header.kind, index.flatten(), header.num_groups);
         self.terminate_groups(layout.num_groups());
         Ok(layout.body)

@@ -146,6 +146,33 @@ impl BlockingCall {
         }
     }
 
+    /// Makes the call without waiting. False: it would have to wait, and nothing has been done.
+    pub(crate) fn run_now(&mut self) -> bool {
+        match &mut self.request {
+            Request::Nothing => self.result = 0,
+            Request::Recv { fd, buf, len } => {
+                // SAFETY: as in `run`.
+                self.result = unsafe { recv(*fd, buf.cast(), *len, libc::MSG_DONTWAIT) };
+                if self.result < 0 {
+                    self.errno = super::fd::errno();
+                    return !super::fd::would_block(self.errno);
+                }
+            }
+            // A set is readable itself as soon as something in it is ready.
+            Request::Gate { set, .. } => {
+                let ready = super::fd::ready_now(*set, libc::POLLIN);
+                self.result = isize::from(ready != 0);
+                return ready != 0;
+            }
+            Request::Poll { fds, .. } => {
+                let ready = super::fd::ready_now(fds[0].fd, fds[0].events);
+                self.result = isize::from(ready != 0);
+                return ready != 0;
+            }
+        }
+        true
+    }
+
     /// A wait for readiness with a time limit instead of its own, uncancellable. True: ready.
     pub(crate) fn poll_for(&self, timeout_ms: i32) -> bool {
         match self.request {
@@ -153,6 +180,26 @@ impl BlockingCall {
                 super::fd::wait_ready(fds[0].fd, fds[0].events, timeout_ms) != 0
             }
             Request::Nothing | Request::Recv { .. } | Request::Gate { .. } => true,
+        }
+    }
+
+    /// The descriptor that the call waits for, and for what.
+    pub(crate) fn waits_for(&self) -> Option<(RawFd, i16)> {
+        match self.request {
+            Request::Poll { fds, count, .. } if count > 0 => Some((fds[0].fd, fds[0].events)),
+            Request::Recv { fd, .. } => Some((fd, libc::POLLIN)),
+            Request::Gate { set, .. } => Some((set, libc::POLLIN)),
+            Request::Poll { .. } | Request::Nothing => None,
+        }
+    }
+
+    /// How long the call waits at most.
+    pub(crate) fn limit(&self) -> Option<std::time::Duration> {
+        match self.request {
+            Request::Poll { timeout_ms, .. } => u64::try_from(timeout_ms)
+                .ok()
+                .map(std::time::Duration::from_millis),
+            Request::Recv { .. } | Request::Gate { .. } | Request::Nothing => None,
         }
     }
 

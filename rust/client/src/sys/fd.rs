@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use libc::c_int;
 
@@ -49,14 +49,15 @@ impl Landing {
 /// Which socket a descriptor number stands for.
 ///
 /// Programs close mailbox numbers themselves, and the kernel hands the number out again.
+///
+/// Either the number that the kernel gives each socket once, behind [`COOKIE`]: asking for it touches
+/// little beside the socket itself, which matters in a receive whose caches are cold. Or device and
+/// inode, where there are no such numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileId {
-    /// The number that the kernel gives each socket once. Asking for it touches little beside the
-    /// socket itself, which matters in a receive whose caches are cold.
-    Cookie(u64),
-    /// Device and inode, where there are no such numbers.
-    Inode(u64, u64),
-}
+pub(crate) struct FileId(u64, u64);
+
+/// In the place of a device; no device has this number.
+const COOKIE: u64 = u64::MAX;
 
 impl FileId {
     /// What `fd` stands for now; `None` if it is not open.
@@ -66,10 +67,12 @@ impl FileId {
 
     /// Whether `fd` stands for this now.
     fn is_at(self, fd: RawFd) -> bool {
-        match self {
-            Self::Cookie(_) => Self::cookie(fd) == Some(self),
-            Self::Inode(..) => Self::inode(fd) == Some(self),
-        }
+        let now = if self.0 == COOKIE {
+            Self::cookie(fd)
+        } else {
+            Self::inode(fd)
+        };
+        now == Some(self)
     }
 
     fn cookie(fd: RawFd) -> Option<Self> {
@@ -87,7 +90,7 @@ impl FileId {
                     &raw mut length,
                 )
             };
-            (result == 0).then_some(Self::Cookie(cookie))
+            (result == 0).then_some(Self(COOKIE, cookie))
         }
         #[cfg(not(target_os = "linux"))]
         {
@@ -107,7 +110,7 @@ impl FileId {
             clippy::allow_attributes,
             reason = "the field types differ between systems"
         )]
-        (result == 0).then_some(Self::Inode(stat.st_dev as u64, stat.st_ino as u64))
+        (result == 0).then_some(Self(stat.st_dev as u64, stat.st_ino as u64))
     }
 }
 
@@ -116,7 +119,11 @@ impl FileId {
 #[derive(Debug)]
 pub(crate) struct SharedFd {
     fd: RawFd,
-    id: Option<FileId>,
+    /// Device and inode of the file, and whether they are known. Changed by [`renew`](Self::renew)
+    /// alone.
+    device: AtomicU64,
+    inode: AtomicU64,
+    known: AtomicBool,
 }
 
 impl SharedFd {
@@ -124,18 +131,40 @@ impl SharedFd {
     pub(crate) fn new(fd: OwnedFd) -> Self {
         use std::os::fd::IntoRawFd;
         let fd = fd.into_raw_fd();
+        Self::with_id(fd, FileId::of(fd))
+    }
+
+    fn with_id(fd: RawFd, id: Option<FileId>) -> Self {
+        let FileId(device, inode) = id.unwrap_or(FileId(0, 0));
         Self {
             fd,
-            id: FileId::of(fd),
+            device: AtomicU64::new(device),
+            inode: AtomicU64::new(inode),
+            known: AtomicBool::new(id.is_some()),
+        }
+    }
+
+    fn id(&self) -> Option<FileId> {
+        self.known.load(Ordering::Acquire).then(|| {
+            FileId(
+                self.device.load(Ordering::Relaxed),
+                self.inode.load(Ordering::Relaxed),
+            )
+        })
+    }
+
+    /// Another file of ours has taken the number's place ([`take_place`]).
+    pub(crate) fn renew(&self) {
+        if let Some(FileId(device, inode)) = FileId::of(self.fd) {
+            self.device.store(device, Ordering::Relaxed);
+            self.inode.store(inode, Ordering::Relaxed);
+            self.known.store(true, Ordering::Release);
         }
     }
 
     /// A second value for the same number; only one of the two may be closed.
     pub(crate) fn same(&self) -> Self {
-        Self {
-            fd: self.fd,
-            id: self.id,
-        }
+        Self::with_id(self.fd, self.id())
     }
 
     /// The number.
@@ -145,7 +174,7 @@ impl SharedFd {
 
     /// Whether the number still stands for the file it stood for at the start.
     pub(crate) fn is_ours(&self) -> bool {
-        self.id.is_some_and(|id| id.is_at(self.fd))
+        self.id().is_some_and(|id| id.is_at(self.fd))
     }
 
     /// Closes the number if it is still ours. To be called once; the number is free afterwards.
@@ -156,6 +185,45 @@ impl SharedFd {
             drop(unsafe { OwnedFd::from_raw_fd(self.fd) });
         }
     }
+}
+
+/// Has the file of `fresh` take the place of the one that `number` stands for, which is closed.
+pub(crate) fn take_place(fresh: &OwnedFd, number: RawFd) -> io::Result<()> {
+    // SAFETY: takes ints and touches no memory; callers own the number.
+    let result = unsafe { libc::dup3(fresh.as_raw_fd(), number, libc::O_CLOEXEC) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// A second descriptor for the same file, with a high number.
+pub(crate) fn duplicate(fd: RawFd, floor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
+    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Waits until one of `waits` (descriptors, each with what it is waited for) is ready, or for
+/// `timeout_ms`. Which of them are ready.
+pub(crate) fn wait_for_any(waits: &[(RawFd, i16)], timeout_ms: i32) -> Vec<bool> {
+    let mut fds: Vec<libc::pollfd> = waits
+        .iter()
+        .map(|&(fd, events)| libc::pollfd {
+            fd,
+            events,
+            revents: 0,
+        })
+        .collect();
+    // SAFETY: a live array of that length.
+    let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout_ms) };
+    fds.iter()
+        .map(|one| ready > 0 && one.revents != 0)
+        .collect()
 }
 
 /// Number of bytes that wait in the receive buffer of `fd`.

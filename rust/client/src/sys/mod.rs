@@ -18,3 +18,4 @@ pub(crate) mod out;
 pub(crate) mod resolve;
 pub(crate) mod shared;
 pub(crate) mod signals;
+pub(crate) mod wait;

@@ -41,6 +41,18 @@ impl<'a> OutSlice<'a> {
         }
     }
 
+    /// The memory of `slice`, whose old contents are of no more interest.
+    pub(crate) fn over(slice: &'a mut [u8]) -> Self {
+        // Only initialised bytes are ever written through this type.
+        Self {
+            raw: libc::iovec {
+                iov_base: slice.as_mut_ptr().cast(),
+                iov_len: slice.len(),
+            },
+            memory: PhantomData,
+        }
+    }
+
     /// Room in bytes.
     #[inline]
     pub fn len(&self) -> usize {

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod flush;
+#[cfg(test)]
 mod frames;
 #[cfg(test)]
 mod handshakes;

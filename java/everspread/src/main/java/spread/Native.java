@@ -1,0 +1,113 @@
+package spread;
+
+import java.nio.ByteBuffer;
+
+/**
+ * The native library's methods. Sessions are numbers; a stale one is answered with {@link
+ * #NO_SESSION}. Nothing is thrown: what went wrong is a negative status.
+ *
+ * <p>{@link NativeLoader#ensure()} comes first. Only connections need it: the classes of messages and
+ * groups work without the library.
+ */
+final class Native {
+
+    // As in rust/jni/src/status.rs.
+    static final int OK = 0;
+    static final int NO_SESSION = -1;
+    static final int LOST = -2;
+    static final int BROKEN = -3;
+    static final int BAD_SERVICE = -4;
+    static final int BAD_GROUP = -5;
+    static final int TOO_LONG = -6;
+    static final int BAD_DAEMON = -7;
+    static final int UNREACHABLE = -8;
+    static final int CLOSED = -9;
+    static final int OLD = -10;
+    static final int NOT_AUTHENTICATED = -11;
+    static final int BUG = -12;
+    static final int BAD_OPTION = -13;
+    /** A daemon's refusal: less its code, counted from here. */
+    static final int REFUSED = -1000;
+
+    /** Below this and above -2000: a daemon's refusal. */
+    static final int REFUSED_FROM = REFUSED + 128;
+
+    /** Answer of {@link #connect}: run the authentication method, then {@link #finishConnect}. */
+    static final long RUN_METHOD = 0;
+
+    // The upper halves of what receive answers.
+    static final int FRAMES = 0;
+    static final int NEEDS_ROOM = 1;
+    static final int TIMED_OUT = 2;
+    static final int WOKEN = 3;
+    static final int ENDED = 4;
+    static final int RENAMED = 5;
+
+    private Native() {}
+
+    /**
+     * Opens a session.
+     *
+     * @param daemons a list, as the C library takes it
+     * @param method name of the program's authentication method, or null for none
+     * @param timeoutMs 0: no limit
+     * @param options {@code name=value} lines, in UTF-8
+     * @return the session, {@link #RUN_METHOD}, or a negative status
+     */
+    static native long connect(
+            byte[] daemons,
+            byte[] privateName,
+            byte[] method,
+            boolean priority,
+            boolean membership,
+            int timeoutMs,
+            byte[] options);
+
+    /** Goes on, on the same thread, after the method has run. Answers as {@link #connect}. */
+    static native long finishConnect(boolean ok);
+
+    /** Why the last connect of this thread has failed, in UTF-8; answers its length. */
+    static native int complaint(byte[] text);
+
+    /** The private group under which the next messages were received; answers its length. */
+    static native int privateGroup(long session, byte[] name);
+
+    /**
+     * Fills a direct buffer from its start with as many whole frames as are there and fit; waits for
+     * the first one.
+     *
+     * @param timeoutMs negative: for ever
+     * @return one of the kinds above in the upper half, a number in the lower one, or a negative status
+     */
+    static native long receive(long session, ByteBuffer buffer, int timeoutMs);
+
+    /** 1 if a receive would not wait, 0 if it would. */
+    static native int ready(long session);
+
+    /**
+     * Sends a message.
+     *
+     * @param buffer direct: from its start the groups, 32 bytes each, then the body
+     */
+    static native int multicast(
+            long session, ByteBuffer buffer, int service, int groups, short messType, int length);
+
+    static native int join(long session, byte[] group);
+
+    static native int leave(long session, byte[] group);
+
+    /** Waits for the next event; answers the length of its line, 0 for none, or {@link #NO_SESSION}. */
+    static native int event(long session, byte[] text, int timeoutMs);
+
+    /** Where the daemon is; answers the length. */
+    static native int daemon(long session, byte[] text);
+
+    /** Bytes that have been received and not taken. */
+    static native long waitingBytes(long session);
+
+    /** Has the present or the next receive answer {@link #WOKEN}. */
+    static native void wake(long session);
+
+    /** Ends the session; receivers wake. */
+    static native int disconnect(long session);
+}

@@ -1,0 +1,15 @@
+package spread;
+
+/**
+ * The client's side of an authentication method, see {@link
+ * SpreadConnection#registerAuthentication(String, String)}.
+ */
+public interface SpreadAuthInterface {
+
+    /**
+     * Runs while a connection is being opened, on the thread that connects.
+     *
+     * @throws SpreadException if the connection must not be opened; any other exception refuses it too
+     */
+    void authenticate() throws SpreadException;
+}

@@ -1,0 +1,284 @@
+package spread;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.io.File;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import spread.testing.TestNetwork;
+import spread.testing.TestNetworkExtension;
+
+/** Connecting: what is sent, what can go wrong, what is said then. */
+class ConnectTest {
+
+    @RegisterExtension
+    static final TestNetworkExtension NETWORK = TestNetworkExtension.daemons(2);
+
+    private final SpreadConnection connection = new SpreadConnection();
+
+    private void connect(String name) throws SpreadException {
+        TestNetwork.Daemon daemon = NETWORK.network().daemon(0);
+        connection.connect(daemon.address(), daemon.port(), name, false, true);
+    }
+
+    private String failure(SmallClassesTest.Refused call) {
+        try {
+            call.run();
+        } catch (SpreadException e) {
+            assertThat(connection.isConnected()).isFalse();
+            assertThat(connection.getPrivateGroup()).isNull();
+            return e.getMessage();
+        } catch (Exception e) {
+            throw new AssertionError("not a SpreadException", e);
+        }
+        throw new AssertionError("it worked");
+    }
+
+    @Test
+    void connectedObjectHasOnePrivateGroup() throws Exception {
+        connect("alice");
+        assertThat(connection.isConnected()).isTrue();
+        assertThat(connection.getPrivateGroup()).hasToString("#alice#d1");
+        assertThat(connection.getPrivateGroup()).isSameAs(connection.getPrivateGroup());
+        connection.setTcpNoDelay(true);
+        assertThatExceptionOfType(SpreadException.class)
+                .isThrownBy(() -> connect("other"))
+                .withMessage("Already connected.");
+        assertThatExceptionOfType(SpreadException.class)
+                .isThrownBy(() -> connection.getPrivateGroup().join(connection, "room"))
+                .withMessage("Already joined.");
+        connection.disconnect();
+        assertThat(connection.isConnected()).isFalse();
+        assertThat(connection.getPrivateGroup()).isNull();
+        assertThatExceptionOfType(SpreadException.class)
+                .isThrownBy(connection::disconnect)
+                .withMessage("Not connected.");
+        assertThatExceptionOfType(SpreadException.class)
+                .isThrownBy(connection::receive)
+                .withMessage("Not connected.");
+    }
+
+    @Test
+    void objectConnectsAgainAfterDisconnectAndAfterFailures() throws Exception {
+        assertThat(failure(() -> connect("bad name"))).isEqualTo("Connection attempt rejected=-5");
+        connect("again");
+        connection.disconnect();
+        try (Peer other = Peer.at(NETWORK.network().daemon(0), "taken")) {
+            assertThat(failure(() -> connect("taken"))).isEqualTo("Connection attempt rejected=-6");
+        }
+        connect("again");
+        connection.disconnect();
+    }
+
+    @Test
+    void missingNameIsMadeUpAndLongOnesAreCut() throws Exception {
+        for (String name : new String[] {null, ""}) {
+            connect(name);
+            assertThat(connection.getPrivateGroup().toString()).startsWith("#").endsWith("#d1");
+            assertThat(connection.getPrivateGroup().toString().length()).isGreaterThan(4);
+            connection.disconnect();
+        }
+        connect("abcdefghijklmnop");
+        assertThat(connection.getPrivateGroup()).hasToString("#abcdefghij#d1");
+        connection.disconnect();
+        connect("~$A~");
+        connection.disconnect();
+    }
+
+    @Test
+    void illegalNamesAreTheDaemonsBusiness() {
+        for (String name : new String[] {"a b", "a#b", "\"", "\u00e4", "\u4e2d"}) {
+            assertThat(failure(() -> connect(name)))
+                    .as(name)
+                    .isEqualTo("Connection attempt rejected=-5");
+        }
+    }
+
+    @Test
+    void portsAreCheckedUpTo65535() throws Exception {
+        InetAddress loopback = InetAddress.getLoopbackAddress();
+        for (int port : new int[] {-1, 65536, Integer.MIN_VALUE}) {
+            assertThat(failure(() -> connection.connect(loopback, port, "x", false, true)))
+                    .isEqualTo("Bad port (" + port + ").");
+        }
+        int free;
+        try (ServerSocket socket = new ServerSocket(0, 1, loopback)) {
+            free = socket.getLocalPort();
+        }
+        assertThat(failure(() -> connection.connect(loopback, free, "x", false, true)))
+                .startsWith("Socket(): java.net.ConnectException: ")
+                .contains("Connection refused");
+        assertThat(failure(() -> connection.connect(loopback, 65535, "x", false, true)))
+                .startsWith("Socket(): ");
+    }
+
+    @Test
+    void nameBehindAnAddressIsTriedWhereTheAddressDoesNotAnswer() throws Exception {
+        TestNetwork.Daemon daemon = NETWORK.network().daemon(0);
+        // Nobody listens at 127.0.0.9; the name stands for 127.0.0.1.
+        InetAddress stale = InetAddress.getByAddress("localhost", new byte[] {127, 0, 0, 9});
+        connection.connect(stale, daemon.port(), "failover", false, true);
+        assertThat(connection.getPrivateGroup()).hasToString("#failover#d1");
+        connection.disconnect();
+        InetAddress literal = InetAddress.getByName("127.0.0.9");
+        assertThat(failure(() -> connection.connect(literal, daemon.port(), "x", false, true)))
+                .startsWith("Socket(): ");
+    }
+
+    @Test
+    void noAddressMeansThisMachine() throws Exception {
+        assertThat(Opener.list(null, 4803))
+                .startsWith("4803@")
+                .endsWith(",4803@" + InetAddress.getLoopbackAddress().getHostAddress());
+        connection.connect(null, NETWORK.network().daemon(0).port(), "local", false, true);
+        connection.disconnect();
+    }
+
+    @Test
+    void listsOfDaemonsHoldNothingTheyShouldNot() throws Exception {
+        byte[] place = {10, 0, 0, 1};
+        assertThat(Opener.list(InetAddress.getByAddress(place), 1)).isEqualTo("1@10.0.0.1");
+        assertThat(Opener.list(InetAddress.getByAddress("host.example", place), 1))
+                .isEqualTo("1@10.0.0.1,1@host.example");
+        assertThat(Opener.list(InetAddress.getByAddress("a,2@evil", place), 1))
+                .isEqualTo("1@10.0.0.1");
+        assertThat(Opener.list(InetAddress.getByName("::1"), 1)).isEqualTo("1@[0:0:0:0:0:0:0:1]");
+    }
+
+    @Test
+    void requestAndMethodsAreAsTheClassicClientSendsThem() throws Exception {
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            SpreadConnection client = daemon.welcome("abcdefghijkl");
+            assertThat(daemon.request).startsWith(5, 0, 1, 1, 10);
+            assertThat(new String(daemon.request, 5, 10, StandardCharsets.ISO_8859_1))
+                    .isEqualTo("abcdefghij");
+            byte[] methods = new byte[90];
+            System.arraycopy("NULL".getBytes(StandardCharsets.US_ASCII), 0, methods, 0, 4);
+            assertThat(daemon.methods).isEqualTo(methods);
+            assertThat(client.getPrivateGroup()).hasToString("#me#fake");
+            client.disconnect();
+            byte[] bye = daemon.readFrame();
+            assertThat(bye).hasSize(80);
+            assertThat(new String(bye, 48, 8, StandardCharsets.ISO_8859_1)).isEqualTo("#me#fake");
+            assertThat(daemon.in.read()).isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void refusalsAreTheDaemonsNumberAsANegativeOne() throws Exception {
+        for (int code : new int[] {0x80, 0xfb, 0xff}) {
+            try (FakeDaemon daemon = new FakeDaemon()) {
+                assertThat(
+                                failure(
+                                        () ->
+                                                daemon.meet(
+                                                        connection,
+                                                        "x",
+                                                        () -> {
+                                                            daemon.readRequest();
+                                                            daemon.out.write(code);
+                                                            daemon.hangUp();
+                                                        })))
+                        .isEqualTo("Connection attempt rejected=" + (code - 256));
+            }
+        }
+        for (int code : new int[] {2, 0xfa}) {
+            try (FakeDaemon daemon = new FakeDaemon()) {
+                assertThat(
+                                failure(
+                                        () ->
+                                                daemon.meet(
+                                                        connection,
+                                                        "x",
+                                                        () -> {
+                                                            daemon.readRequest();
+                                                            daemon.offer("NULL ");
+                                                            daemon.readMethods();
+                                                            daemon.out.write(new byte[] {(byte) code});
+                                                            daemon.answer(code, 5, 0, 1, "");
+                                                            daemon.hangUp();
+                                                        })))
+                        .isEqualTo("Connection attempt rejected=" + (code - 256));
+            }
+        }
+    }
+
+    @Test
+    void oldDaemonsAreRefused() throws Exception {
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            assertThat(
+                            failure(
+                                    () ->
+                                            daemon.meet(
+                                                    connection,
+                                                    "x",
+                                                    () -> {
+                                                        daemon.readRequest();
+                                                        daemon.offer("NULL ");
+                                                        daemon.readMethods();
+                                                        daemon.answer(1, 2, 9, 5, "#x#d");
+                                                    })))
+                    .startsWith("Old version ");
+        }
+    }
+
+    @Test
+    void daemonThatHangsUpIsAClosedConnection() throws Exception {
+        FakeDaemon.Script[] scripts = new FakeDaemon.Script[4];
+        for (int stage = 0; stage < scripts.length; stage++) {
+            int end = stage;
+            try (FakeDaemon daemon = new FakeDaemon()) {
+                assertThat(
+                                failure(
+                                        () ->
+                                                daemon.meet(
+                                                        connection,
+                                                        "x",
+                                                        () -> {
+                                                            if (end > 0) {
+                                                                daemon.readRequest();
+                                                            }
+                                                            if (end > 1) {
+                                                                daemon.offer("NULL ");
+                                                                daemon.readMethods();
+                                                            }
+                                                            if (end > 2) {
+                                                                daemon.out.write(
+                                                                        new byte[] {1, 5, 0, 1, 9, '#'});
+                                                            }
+                                                            daemon.hangUp();
+                                                        })))
+                        .as("stage %d", stage)
+                        .startsWith("Connection closed");
+            }
+        }
+    }
+
+    @Test
+    void failedConnectsLeaveNoDescriptorsBehind() throws Exception {
+        failure(() -> connect("a b"));
+        int before = descriptors();
+        for (int i = 0; i < 50; i++) {
+            failure(() -> connect("a b"));
+        }
+        // Others of this JVM may come and go.
+        assertThat(descriptors()).isLessThan(before + 10);
+    }
+
+    static int descriptors() {
+        return new File("/proc/self/fd").list().length;
+    }
+
+    @Test
+    void authenticationIsChosenBeforeConnecting() throws Exception {
+        connect("authtest");
+        assertThatExceptionOfType(SpreadException.class)
+                .isThrownBy(() -> connection.registerAuthentication("NULL", "x"))
+                .withMessage("Already connected.");
+        connection.disconnect();
+    }
+}

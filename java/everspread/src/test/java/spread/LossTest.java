@@ -1,0 +1,191 @@
+package spread;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+import spread.testing.TestNetwork;
+
+/** What a program sees when its daemon is gone. */
+class LossTest {
+
+    private static final String HEADER = "Connection closed while reading message header";
+
+    @Test
+    void lossIsReportedOnceAndTheObjectConnectsAgain() throws Exception {
+        try (TestNetwork network = TestNetwork.start(2)) {
+            SpreadConnection connection = Peer.at(network.daemon(0), "lost").connection;
+            SpreadGroup group = connection.getPrivateGroup();
+            network.kill(0);
+            assertThat(connection.isConnected()).isTrue();
+            Wait.until("a poll that tells of the loss", connection::poll);
+            for (int i = 0; i < 3; i++) {
+                assertThatExceptionOfType(SpreadException.class)
+                        .isThrownBy(connection::receive)
+                        .withMessage(HEADER);
+                assertThat(connection.isConnected()).isFalse();
+                assertThat(connection.poll()).isFalse();
+            }
+            assertThat(connection.getPrivateGroup()).isSameAs(group);
+            assertThatExceptionOfType(SpreadException.class)
+                    .isThrownBy(() -> connection.multicast(Peer.message("room")))
+                    .withMessageStartingWith("write(): java.net.SocketException: ");
+            TestNetwork.Daemon other = network.daemon(1);
+            connection.connect(other.address(), other.port(), "lost", false, true);
+            assertThat(connection.getPrivateGroup()).hasToString("#lost#d2");
+            connection.disconnect();
+        }
+    }
+
+    @Test
+    void disconnectAfterALossIsFineOnce() throws Exception {
+        try (TestNetwork network = TestNetwork.start(1)) {
+            SpreadConnection connection = Peer.at(network.daemon(0), "lost").connection;
+            network.kill(0);
+            assertThatExceptionOfType(SpreadException.class).isThrownBy(connection::receive);
+            connection.disconnect();
+            assertThat(connection.getPrivateGroup()).isNull();
+            assertThatExceptionOfType(SpreadException.class)
+                    .isThrownBy(connection::disconnect)
+                    .withMessage("Not connected.");
+        }
+    }
+
+    @Test
+    void disconnectBeforeTheLossIsKnownIsFineToo() throws Exception {
+        try (TestNetwork network = TestNetwork.start(1)) {
+            SpreadConnection connection = Peer.at(network.daemon(0), "lost").connection;
+            network.kill(0);
+            connection.disconnect();
+            assertThat(connection.isConnected()).isFalse();
+        }
+    }
+
+    @Test
+    void sendingFindsTheLoss() throws Exception {
+        try (TestNetwork network = TestNetwork.start(1)) {
+            SpreadConnection connection = Peer.at(network.daemon(0), "sender").connection;
+            network.kill(0);
+            assertThatExceptionOfType(SpreadException.class)
+                    .isThrownBy(
+                            () -> {
+                                // The first one may go into a socket that does not know yet.
+                                for (int i = 0; i < 1000; i++) {
+                                    connection.multicast(Peer.message("room", new byte[10_000]));
+                                }
+                            })
+                    .withMessageStartingWith("write(): java.net.SocketException: Broken pipe");
+            assertThat(connection.isConnected()).isFalse();
+            connection.disconnect();
+        }
+    }
+
+    @Test
+    void whatHadComeIsDeliveredBeforeTheLoss() throws Exception {
+        try (TestNetwork network = TestNetwork.start(1)) {
+            Peer peer = Peer.at(network.daemon(0), "late");
+            peer.join("late");
+            for (byte i = 0; i < 100; i++) {
+                peer.send("late", i);
+            }
+            Wait.until("the first", peer.connection::poll);
+            assertThat(peer.next().getData()).containsExactly(0);
+            // All of it has come when the last one has.
+            Peer other = Peer.at(network.daemon(0), "other");
+            other.join("late");
+            network.kill(0);
+            for (byte i = 1; i < 100; i++) {
+                assertThat(peer.connection.poll()).isTrue();
+                assertThat(peer.next().getData()).containsExactly(i);
+            }
+            assertThat(peer.next().isMembership()).isTrue();
+            assertThatExceptionOfType(SpreadException.class)
+                    .isThrownBy(peer::next)
+                    .withMessage(HEADER);
+        }
+    }
+
+    @Test
+    void theTextTellsWhereTheStreamEnded() throws Exception {
+        byte[] frame =
+                FakeDaemon.frame(ByteOrder.BIG_ENDIAN, 2, "x", 0, new byte[] {1, 2}, "room");
+        Object[][] cuts = {
+            {0, "header"},
+            {47, "header"},
+            {48, "group name"},
+            {79, "group name"},
+            {80, "body"},
+            {81, "body"}
+        };
+        for (Object[] cut : cuts) {
+            cutAfter(frame, (int) cut[0], (String) cut[1]);
+        }
+        byte[] reject = new byte[100];
+        ByteBuffer.wrap(reject).putInt(0, 0x400000).putInt(44, 8);
+        cutAfter(reject, 50, "reject type");
+    }
+
+    private static void cutAfter(byte[] frame, int length, String where) throws Exception {
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            SpreadConnection client = daemon.welcome("me");
+            daemon.out.write(frame, 0, length);
+            daemon.hangUp();
+            assertThatExceptionOfType(SpreadException.class)
+                    .as("%d bytes", length)
+                    .isThrownBy(client::receive)
+                    .withMessage("Connection closed while reading message " + where);
+            assertThat(client.isConnected()).isFalse();
+        }
+    }
+
+    @Test
+    void resetIsALossToo() throws Exception {
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            SpreadConnection client = daemon.welcome("me");
+            daemon.reset();
+            assertThatExceptionOfType(SpreadException.class)
+                    .isThrownBy(client::receive)
+                    .withMessage(HEADER);
+        }
+    }
+
+    @Test
+    void listenersThreadEndsAndServesTheNextConnection() throws Exception {
+        try (TestNetwork network = TestNetwork.start(2)) {
+            CountDownLatch joined = new CountDownLatch(2);
+            SpreadConnection connection = new SpreadConnection();
+            connection.add((BasicMessageListener) message -> joined.countDown());
+            TestNetwork.Daemon first = network.daemon(0);
+            connection.connect(first.address(), first.port(), "listen", false, true);
+            new SpreadGroup().join(connection, "room");
+            Wait.until("the first membership", () -> joined.getCount() == 1);
+            network.kill(0);
+            Wait.until("the loss", () -> !connection.isConnected());
+            TestNetwork.Daemon second = network.daemon(1);
+            connection.connect(second.address(), second.port(), "listen", false, true);
+            new SpreadGroup().join(connection, "room");
+            joined.await();
+            connection.disconnect();
+        }
+    }
+
+    @Test
+    void slowReaderIsNotThrownOut() throws Exception {
+        try (TestNetwork network = TestNetwork.start("max_session_messages=100")) {
+            Peer slow = Peer.at(network.daemon(0), "slow", false);
+            new SpreadGroup().join(slow.connection, "flood");
+            Peer fast = Peer.at(network.daemon(0), "fast", false);
+            for (int i = 0; i < 5000; i++) {
+                fast.send("flood", (byte) i);
+            }
+            for (int i = 0; i < 5000; i++) {
+                assertThat(slow.next().getData()).containsExactly((byte) i);
+            }
+            slow.close();
+            fast.close();
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! One session that is being restored, or moved: the I/O that its [`Plan`] asks for.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::link::{Came, NewLink};
+use super::plan::{Do, Limits, Plan};
+use crate::auto::{Auto, Fresh, MethodRunner, Resumed};
+use crate::notice::Event;
+use crate::random::Random;
+use crate::search::{Search, SearchProgress};
+use crate::session::Session;
+use crate::sys::blocking::BlockingCall;
+use crate::sys::{fd, signals};
+
+/// A daemon that has been told good-bye closes within milliseconds, unless its ring is broken.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a search for another daemon takes at most, while the present one is well.
+const MOVE_WITHIN: Duration = Duration::from_secs(15);
+
+/// Whether a job goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Waits,
+    Over,
+}
+
+/// The program's methods, running on a thread of their own.
+#[derive(Debug)]
+struct Methods {
+    done: OwnedFd,
+    ok: Arc<AtomicBool>,
+}
+
+/// A search, with the blocking call that it waits for.
+#[derive(Debug)]
+struct Searching {
+    search: Search,
+    call: BlockingCall,
+    until: Option<Instant>,
+    methods: Option<Methods>,
+}
+
+/// A move on purpose.
+#[derive(Debug)]
+enum Moving {
+    /// For another daemon, while the present one is well.
+    Search(Box<Searching>),
+    /// The present daemon has been told good-bye; until then it may take its time.
+    GoodBye(Box<NewLink>, Instant),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Job {
+    session: Arc<Session>,
+    plan: Option<Plan>,
+    search: Option<Searching>,
+    link: Option<NewLink>,
+    moving: Option<Moving>,
+    attempts: u32,
+    random: Random,
+    /// Something has happened.
+    due_now: bool,
+    due: Option<Instant>,
+    /// When the session next tries to go back to its first entry.
+    back: Option<Instant>,
+}
+
+impl Job {
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self {
+            session,
+            plan: None,
+            search: None,
+            link: None,
+            moving: None,
+            attempts: 0,
+            random: Random::new(),
+            due_now: true,
+            due: None,
+            back: None,
+        }
+    }
+
+    fn auto(&self) -> Option<&Auto> {
+        self.session.auto.as_deref()
+    }
+
+    /// The session has lost its link.
+    pub(super) fn lost(&mut self) {
+        self.due_now = true;
+        let Some(auto) = self.auto() else { return };
+        let limits = Limits::of(&self.session.options, auto.membership());
+        let groups = self.session.wanted_groups();
+        let now = Instant::now();
+        let mut plan = Plan::new(limits, groups, now, &mut self.random);
+        self.search = None;
+        self.link = None;
+        self.attempts = 0;
+        // Of a move on purpose the new link is there already.
+        if let Some(Moving::GoodBye(link, _)) = self.moving.take() {
+            self.attempts = 1;
+            plan.accepted(now);
+            self.link = Some(*link);
+        }
+        self.plan = Some(plan);
+    }
+
+    /// The session is to go to another daemon.
+    pub(super) fn start_move(&mut self) {
+        if self.plan.is_none() && self.moving.is_none() {
+            self.search_another(None);
+        }
+    }
+
+    /// Searches for a daemon other than the present one; `before`: only in the entries before that.
+    fn search_another(&mut self, before: Option<usize>) {
+        let here = self.session.candidate();
+        let Some(auto) = self.auto() else { return };
+        let mut wanted = auto.wanted.clone();
+        if let Some(before) = before {
+            wanted.entries.truncate(before);
+        }
+        let deadline = Instant::now() + MOVE_WITHIN;
+        let mut search = Search::automatic(wanted, &self.session.options, deadline);
+        search.leave_out(here.endpoint);
+        self.moving = Some(Moving::Search(Box::new(Searching::new(search))));
+        self.due_now = true;
+    }
+
+    /// Something has happened: look again.
+    pub(super) fn changed(&mut self) {
+        self.due_now = true;
+    }
+
+    /// When to look again, if nothing happens before.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.due_now {
+            return Some(Instant::now());
+        }
+        let search = match (&self.search, &self.moving) {
+            (Some(search), _) => search.until,
+            (None, Some(Moving::Search(search))) => search.until,
+            _ => None,
+        };
+        [self.due, search, self.back].into_iter().flatten().min()
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due_now || self.due().is_some_and(|due| due <= now)
+    }
+
+    /// A descriptor to wait for.
+    pub(super) fn waits_for(&self) -> Option<(RawFd, i16)> {
+        if let Some(link) = &self.link {
+            return Some(link.waits_for());
+        }
+        match (&self.search, &self.moving) {
+            (Some(search), _) => search.waits_for(),
+            (None, Some(Moving::Search(search))) => search.waits_for(),
+            (None, Some(Moving::GoodBye(..)) | None) => None,
+        }
+    }
+
+    /// Does all that can be done without waiting.
+    pub(super) fn run(&mut self) -> Next {
+        self.due_now = false;
+        self.due = None;
+        if self.session.closed.load(Ordering::Acquire) || self.session.ended.load(Ordering::Acquire)
+        {
+            return Next::Over;
+        }
+        if self.plan.is_some() {
+            self.restore();
+        } else {
+            self.advance_move();
+        }
+        let idle = self.plan.is_none() && self.moving.is_none();
+        if idle && !self.wait_to_go_back() {
+            return Next::Over;
+        }
+        Next::Waits
+    }
+
+    /// Goes on with a restore.
+    fn restore(&mut self) {
+        let Some(mut plan) = self.plan.take() else {
+            return;
+        };
+        plan.want(self.session.wanted_groups());
+        loop {
+            self.listen(&mut plan);
+            let now = Instant::now();
+            match plan.next(now, &mut self.random) {
+                Do::Sweep => self.start_search(&plan),
+                Do::Join(group) => {
+                    if let Some(link) = &mut self.link {
+                        link.join(group);
+                    }
+                }
+                Do::Leave(group) => {
+                    if let Some(link) = &mut self.link {
+                        link.leave(group);
+                    }
+                }
+                Do::Drop => {
+                    tracing::warn!("a daemon that orders nothing is left again");
+                    self.link = None;
+                    self.report(&plan, Duration::ZERO);
+                }
+                Do::Resume => match self.resume(&mut plan) {
+                    // The joins have to be out first; or the groups have changed.
+                    Some(true) => {}
+                    Some(false) => {
+                        self.plan = Some(plan);
+                        return;
+                    }
+                    None => return,
+                },
+                Do::GiveUp => {
+                    tracing::warn!("a lost session could not be restored in time");
+                    self.search = None;
+                    self.link = None;
+                    self.session.give_up();
+                    return;
+                }
+                Do::Wait(until) => {
+                    if self.search.is_some() && self.advance_search(&mut plan) {
+                        continue;
+                    }
+                    self.due = Some(until);
+                    self.plan = Some(plan);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn start_search(&mut self, plan: &Plan) {
+        let Some(auto) = self.auto() else { return };
+        let search = Search::automatic(
+            auto.wanted.clone(),
+            &self.session.options,
+            plan.gives_up_at(),
+        );
+        self.search = Some(Searching::new(search));
+    }
+
+    /// True: the search is over, one way or the other.
+    fn advance_search(&mut self, plan: &mut Plan) -> bool {
+        let methods = self.auto().and_then(|auto| auto.methods.clone());
+        let Some(search) = &mut self.search else {
+            return false;
+        };
+        let Some(result) = search.advance(methods.as_ref()) else {
+            return false;
+        };
+        self.attempts = self.attempts.saturating_add(search.search.attempts());
+        self.search = None;
+        let now = Instant::now();
+        match result {
+            Ok(accepting) => {
+                plan.accepted(now);
+                self.link = Some(NewLink::new(*accepting));
+            }
+            Err(_) => {
+                let pause = plan.sweep_failed(now, &mut self.random);
+                self.report(plan, pause);
+            }
+        }
+        true
+    }
+
+    fn report(&self, plan: &Plan, pause: Duration) {
+        self.session.tell(Event::Reconnecting {
+            attempt: plan.vain(),
+            pause,
+        });
+    }
+
+    /// Sends and receives over the new link.
+    fn listen(&mut self, plan: &mut Plan) {
+        let Some(link) = &mut self.link else { return };
+        let most = self.session.options.recv_max_bytes;
+        let came = if link.flush() {
+            link.read(most, |group| plan.own_view(group))
+        } else {
+            Came::End
+        };
+        match came {
+            Came::All => {}
+            Came::Full => plan.hurry(),
+            Came::End => {
+                self.link = None;
+                let pause = plan.link_ended(Instant::now(), &mut self.random);
+                self.report(plan, pause);
+            }
+        }
+    }
+
+    /// Hands the new link over. `Some(true)`: ask the plan again. `Some(false)`: not yet. `None`: the
+    /// restore is over.
+    fn resume(&mut self, plan: &mut Plan) -> Option<bool> {
+        let link = self.link.as_mut()?;
+        if !link.flush() {
+            return Some(true);
+        }
+        if !link.is_flushed() {
+            self.due = Some(plan.gives_up_at());
+            return Some(false);
+        }
+        let (socket, inbox, place, told) = self.link.take()?.into_parts();
+        let fresh = Box::new(Fresh {
+            socket,
+            inbox,
+            place,
+            joined: plan.joined().clone(),
+            told,
+            gap: plan.lost_at().elapsed(),
+            attempts: self.attempts,
+        });
+        match self.session.resume(fresh) {
+            Resumed::Done | Resumed::Over => None,
+            Resumed::Changed(fresh) => {
+                let Fresh {
+                    socket,
+                    inbox,
+                    place,
+                    told,
+                    ..
+                } = *fresh;
+                self.link = Some(NewLink::from_parts(socket, inbox, place, told));
+                plan.want(self.session.wanted_groups());
+                Some(true)
+            }
+        }
+    }
+
+    /// Goes on with a move, or begins to go back.
+    fn advance_move(&mut self) {
+        if self.moving.is_none() && self.back.is_some_and(|back| back <= Instant::now()) {
+            self.back = None;
+            let here = self.session.candidate().rank;
+            if here > 0 {
+                self.search_another(Some(here));
+                self.due_now = false;
+            }
+        }
+        let methods = self.auto().and_then(|auto| auto.methods.clone());
+        match self.moving.take() {
+            None => {}
+            Some(Moving::Search(mut search)) => match search.advance(methods.as_ref()) {
+                None => self.moving = Some(Moving::Search(search)),
+                Some(Err(error)) => {
+                    tracing::info!(%error, "no other daemon accepts; the session stays");
+                }
+                Some(Ok(accepting)) => {
+                    self.session.say_goodbye_and_stay();
+                    let until = Instant::now() + GOODBYE_WITHIN;
+                    self.due = Some(until);
+                    let link = Box::new(NewLink::new(*accepting));
+                    self.moving = Some(Moving::GoodBye(link, until));
+                }
+            },
+            Some(Moving::GoodBye(link, until)) => {
+                if Instant::now() >= until {
+                    // It takes its time: no longer.
+                    self.session.shut_down();
+                    self.due = Some(Instant::now() + GOODBYE_WITHIN);
+                } else {
+                    self.due = Some(until);
+                }
+                self.moving = Some(Moving::GoodBye(link, until));
+            }
+        }
+    }
+
+    /// Sets the time for the next try to go back. False: there is nothing to go back to.
+    fn wait_to_go_back(&mut self) -> bool {
+        let period = self.session.options.failback_ms;
+        if period == 0 || self.session.candidate().rank == 0 {
+            return false;
+        }
+        let period = Duration::from_millis(u64::from(period));
+        self.back.get_or_insert_with(|| Instant::now() + period);
+        true
+    }
+}
+
+impl Searching {
+    fn new(search: Search) -> Self {
+        Self {
+            search,
+            call: BlockingCall::NONE,
+            until: None,
+            methods: None,
+        }
+    }
+
+    fn waits_for(&self) -> Option<(RawFd, i16)> {
+        match &self.methods {
+            Some(methods) => Some((methods.done.as_raw_fd(), libc::POLLIN)),
+            None => self.call.waits_for(),
+        }
+    }
+
+    /// Goes on; `Some` when it is over.
+    fn advance(
+        &mut self,
+        runner: Option<&MethodRunner>,
+    ) -> Option<Result<Box<crate::search::Accepting>, crate::error::Error>> {
+        if let Some(methods) = &self.methods {
+            if fd::ready_now(methods.done.as_raw_fd(), libc::POLLIN) == 0 {
+                return None;
+            }
+            let ok = methods.ok.load(Ordering::Acquire);
+            self.methods = None;
+            self.search.methods_done(ok);
+        }
+        loop {
+            match self.search.advance(&mut self.call) {
+                SearchProgress::Done(result) => return Some(result),
+                SearchProgress::Blocked => {
+                    self.until = self.call.limit().map(|limit| Instant::now() + limit);
+                    return None;
+                }
+                SearchProgress::RunMethods(socket) => match runner {
+                    None => self.search.methods_done(true),
+                    Some(runner) => match run_methods(runner, socket) {
+                        Some(methods) => {
+                            self.methods = Some(methods);
+                            self.until = None;
+                            return None;
+                        }
+                        None => self.search.methods_done(false),
+                    },
+                },
+            }
+        }
+    }
+}
+
+/// Runs the program's methods on a thread of their own: they are its code, and may wait.
+fn run_methods(runner: &MethodRunner, socket: RawFd) -> Option<Methods> {
+    let (done, finished) = fd::pipe().ok()?;
+    let ok = Arc::new(AtomicBool::new(false));
+    let answer = Arc::clone(&ok);
+    let runner = runner.clone();
+    // A descriptor of its own: the search may end before the methods do.
+    let socket = fd::duplicate(socket, crate::connect::PRIVATE_FLOOR).ok()?;
+    let spawned = signals::spawn_masked("spread-auth", 8 << 20, move || {
+        answer.store((runner.0)(socket.as_raw_fd()), Ordering::Release);
+        drop(finished);
+    });
+    spawned.ok().map(|_| Methods {
+        done: fd::move_high(done, crate::connect::PRIVATE_FLOOR),
+        ok,
+    })
+}

@@ -1,0 +1,118 @@
+//! Connecting. An authentication method is Java code and runs between two native calls of its thread,
+//! so nothing of Java is called from here.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jni::sys::jlong;
+use spread_client::{
+    Conf, Connect, ConnectArguments, ConnectProgress, Error, MethodRunner, SessionHandle,
+    TimeLimit, reason,
+};
+
+use crate::{status, table};
+
+thread_local! {
+    /// The connect of this thread that waits for its method.
+    static WAITING: RefCell<Option<Connect>> = const { RefCell::new(None) };
+}
+
+/// What a connect is asked for.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) daemons: &'a [u8],
+    pub(crate) private_name: &'a [u8],
+    /// The program's own method; `None`: the usual one, which does nothing.
+    pub(crate) method: Option<&'a [u8]>,
+    pub(crate) priority: bool,
+    pub(crate) membership: bool,
+    /// 0: no limit.
+    pub(crate) timeout_ms: u32,
+    /// `name=value` lines.
+    pub(crate) options: &'a str,
+}
+
+/// Begins to connect. The number of the session, [`status::RUN_METHOD`], or a failure.
+pub(crate) fn begin(request: &Request<'_>) -> jlong {
+    WAITING.set(None);
+    let conf = match conf(request.options) {
+        Ok(conf) => conf,
+        Err(error) => {
+            reason::failed_with(error);
+            return status::BAD_OPTION.into();
+        }
+    };
+    let method = request.method.unwrap_or(b"NULL").to_vec();
+    let begun = Connect::begin(&ConnectArguments {
+        spread_name: request.daemons,
+        private_name: request.private_name,
+        priority: request.priority,
+        membership: request.membership,
+        methods: &[method],
+        limit: if request.timeout_ms == 0 {
+            TimeLimit::None
+        } else {
+            TimeLimit::After(Duration::from_millis(request.timeout_ms.into()))
+        },
+        // Methods are Java code, which no thread of the library can run.
+        again: request.method.map(|_| MethodRunner(Arc::new(|_| false))),
+        conf: &conf,
+    });
+    match begun {
+        Ok(connect) => advance(connect, request.method.is_none()),
+        Err(error) => failed(error),
+    }
+}
+
+/// The program's own options, and the one that this library needs.
+fn conf(options: &str) -> Result<Conf, String> {
+    let mut conf = Conf::new();
+    for item in options.split('\n').filter(|item| !item.is_empty()) {
+        let (name, value) = item
+            .split_once('=')
+            .ok_or_else(|| format!("{item:?} is not of the form name=value"))?;
+        conf.set(name, value).map_err(|error| error.to_string())?;
+    }
+    // Receivers wait inside the library, and must be wakeable.
+    conf.set("mailbox", "stable")
+        .map_err(|error| error.to_string())?;
+    Ok(conf)
+}
+
+fn failed(error: Error) -> jlong {
+    reason::failed(error);
+    status::of_connect(error)
+}
+
+/// Goes on after the method has run.
+pub(crate) fn finish(ok: bool) -> jlong {
+    let Some(mut connect) = WAITING.take() else {
+        return status::BUG.into();
+    };
+    connect.methods_done(ok);
+    advance(connect, true)
+}
+
+fn advance(mut connect: Connect, run_method: bool) -> jlong {
+    loop {
+        match connect.step() {
+            ConnectProgress::Blocked => connect.call.run(),
+            ConnectProgress::RunMethods(_) if run_method => connect.methods_done(true),
+            ConnectProgress::RunMethods(_) => {
+                WAITING.set(Some(connect));
+                return status::RUN_METHOD;
+            }
+            ConnectProgress::Done(Ok(connected)) => {
+                let handle = SessionHandle::of(connected.mailbox);
+                return handle.map_or_else(|| failed(Error::Bug), table::insert);
+            }
+            ConnectProgress::Done(Err(error)) => return failed(error),
+        }
+    }
+}
+
+/// Why the last connect of this thread has failed.
+pub(crate) fn complaint() -> String {
+    reason::last_error().unwrap_or_default()
+}

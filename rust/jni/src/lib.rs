@@ -1,0 +1,21 @@
+//! The native half of the Java client: what the private methods of `spread.Native` do.
+//!
+//! A session is a number for Java, the key of a table ([`table`]); numbers are never used again, so a
+//! stale one is an error and no crash. Every method answers with a status ([`status`]) that Java turns
+//! into the exceptions of its interface: nothing is thrown from here, and nothing is called back.
+//!
+//! | what | where |
+//! | --- | --- |
+//! | the methods | [`natives`] |
+//! | connecting, in two calls where an authentication method has to run between | [`connecting`] |
+//! | events as text | [`events`] |
+//! | memory of direct buffers | [`buffer`] |
+#![deny(unsafe_code)]
+
+mod buffer;
+mod connecting;
+mod events;
+mod natives;
+mod policy;
+mod status;
+mod table;

@@ -1,0 +1,13 @@
+//! Names that stand for several daemons, and sessions that come back (`failover=auto`), on the embedded
+//! network, and on real daemons where `SPREAD_DAEMON=/path/to/spread` names one.
+
+mod auto;
+mod client;
+mod dns;
+mod moves;
+mod outage;
+mod programs;
+mod real;
+mod scale;
+#[path = "../support/mod.rs"]
+mod support;
