@@ -71,7 +71,8 @@ typedef struct SPX_event {
  * the calls. What is collected is sent when it fills 64 KiB, by `SPX_uncork`, before a join, a leave, a
  * disconnect, and before a receive on the same mailbox waits; not before a `select()` of the program, and
  * not by `SP_kill`. A message of more than 64 KiB goes out at once, after what was collected before it.
- * Corking twice is as once.
+ * Corking twice is as once. With failover=auto nothing is collected, as messages must not outlive the
+ * connection that they were made for.
  *
  * Calls that only collect succeed as long as the session is not known to be lost; the call that sends
  * the collected messages reports the loss.
