@@ -129,6 +129,7 @@ macro_rules! programs {
 }
 
 programs! {
+    batch
     options
     owned
 }

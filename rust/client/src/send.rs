@@ -15,8 +15,10 @@ use spread_proto::flush::wire::Suffix;
 use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 
 use crate::auto::Auto;
+use crate::cork;
 use crate::error::Error;
 use crate::held::{self, Turn};
+use crate::reader;
 use crate::reason;
 use crate::restore;
 use crate::room::Progress;
@@ -58,6 +60,8 @@ enum What {
     Join,
     Leave,
     Kill,
+    /// Nothing of its own: what has been collected.
+    Flush,
 }
 
 /// One frame on its way.
@@ -120,7 +124,7 @@ pub(crate) fn check_group(group: &[u8]) -> Result<(), Error> {
 }
 
 /// The session with this mailbox, if it can still send.
-fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
+pub(crate) fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
     live(crate::table::find(mailbox).ok_or(Error::IllegalSession)?)
 }
 
@@ -272,6 +276,27 @@ impl<'a> Send<'a> {
             *to = *from;
         }
         send
+    }
+
+    /// Collects no more, and sends what has been collected.
+    ///
+    /// # Errors
+    /// [`Error::IllegalSession`], [`Error::NetError`].
+    pub fn uncork(mailbox: i32) -> Result<Self, Error> {
+        let session = live_session(mailbox)?;
+        session.tx().collected.corked = false;
+        let mut send = Self::frame(
+            session,
+            What::Flush,
+            0,
+            Hint::NONE,
+            &[],
+            &[],
+            0,
+            Suffix::NONE,
+        );
+        send.total = 0;
+        Ok(send)
     }
 
     /// The good-bye of a session that is no longer in the table.
@@ -474,7 +499,9 @@ impl<'a> Send<'a> {
 
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
     fn advance(&mut self, session: &Session, tx: &mut Tx) -> Result<bool, Error> {
-        let auto = session.comes_back().filter(|_| self.what != What::Kill);
+        let auto = session
+            .comes_back()
+            .filter(|_| !matches!(self.what, What::Kill | What::Flush));
         if let Some(auto) = auto
             && self.sent > 0
             && self.outage.generation != auto.generation()
@@ -516,6 +543,24 @@ impl<'a> Send<'a> {
             header.name = place.private_group;
             self.head = header.encode();
         }
+        if self.sent == 0 {
+            if self.may_join(session, tx) {
+                return Ok(true);
+            }
+            match cork::send_rest(session, tx) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, -1);
+                    self.owns_turn = true;
+                    return Ok(false);
+                }
+                Err(()) => return Err(Error::ConnectionClosed),
+            }
+            // There may have been no room before.
+            if self.may_join(session, tx) {
+                return Ok(true);
+            }
+        }
         loop {
             if self.sent == self.total {
                 return Ok(true);
@@ -543,6 +588,30 @@ impl<'a> Send<'a> {
                 }
             }
         }
+    }
+
+    /// Adds a message to those that are collected, if that is wanted and there is room.
+    fn may_join(&self, session: &Session, tx: &mut Tx) -> bool {
+        let after_us = session.options.send_batch_us;
+        if self.what != What::Message
+            || session.auto.is_some()
+            || !(tx.collected.corked || after_us > 0)
+            || !tx.collected.has_room(self.total)
+        {
+            return false;
+        }
+        let first = tx.collected.is_empty();
+        tx.collected.add(&self.head);
+        tx.collected.add(self.groups);
+        for piece in self.body {
+            tx.collected.add(piece);
+        }
+        tx.collected.add(self.suffix.as_bytes());
+        session.batched.store(true, Ordering::Release);
+        if first && !tx.collected.corked {
+            reader::flush_after(session, after_us);
+        }
+        true
     }
 
     /// There is no link. Joins and leaves count as soon as there is one; messages wait, for so long.
@@ -638,7 +707,7 @@ impl<'a> Send<'a> {
                 }
             }
             What::Control => tx.sent_data = true,
-            What::Kill => {}
+            What::Kill | What::Flush => {}
         }
     }
 }

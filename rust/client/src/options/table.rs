@@ -153,6 +153,13 @@ options! {
     /// entry tries to move back there; 0 never does.
     failback_ms: u32 = "0", Number(0..=86_400_000);
 
+    /// Messages are collected for so many microseconds and sent together: fewer system calls, and each
+    /// message may be as late. 0 sends each at once. What is collected goes out when it fills 64 KiB, before
+    /// a receive waits and before a disconnect. A loss is told by the call that finds it. Without effect with
+    /// failover=auto. See
+    /// `SPX_cork` for collecting by hand.
+    send_batch_us: u32 = "0", Number(0..=1_000_000);
+
     /// What a mailbox number is: `socket`, the link's socket itself (unix links only; on TCP it is
     /// taken for `stable`), `stable`, a descriptor of its own, or `auto`: socket on unix links,
     /// stable on TCP.
