@@ -98,6 +98,23 @@ impl BlockingCall {
         }
     }
 
+    /// Waits until `fd` is ready for `events` or `bell` for reading, or for `timeout_ms`.
+    pub(crate) fn poll_two(fd: RawFd, events: i16, bell: RawFd, timeout_ms: i32) -> Self {
+        let one = |fd, events| pollfd {
+            fd,
+            events,
+            revents: 0,
+        };
+        Self {
+            request: Request::Poll {
+                fds: [one(fd, events), one(bell, libc::POLLIN)],
+                count: 2,
+                timeout_ms,
+            },
+            ..Self::NONE
+        }
+    }
+
     /// Waits for `timeout_ms`.
     pub(crate) fn pause(timeout_ms: i32) -> Self {
         Self {
