@@ -80,8 +80,8 @@ options! {
     /// event tells so.
     /// `drop_oldest` and `drop_newest` drop data messages, never membership messages, and never the
     /// only one that waits; events and statistics count them. `close` ends the session at once: what
-    /// has come is delivered, then `CONNECTION_CLOSED`. Programs of the flush layer (`FL_`) depend on
-    /// all messages and must not drop any.
+    /// has come is delivered, then `CONNECTION_CLOSED`. For sessions of the flush layer
+    /// (`FL_connect`), which depend on all messages, the two that drop are as `block`.
     recv_policy: RecvPolicy = "block", Choice(&[
         ("block", RecvPolicy::Block),
         ("spill", RecvPolicy::Spill),
