@@ -309,6 +309,47 @@ class SpreadClientTest {
     }
 
     @Test
+    void messagesThatGoTogetherArriveInOrderAndInTime() throws Exception {
+        try (TestNetwork network = TestNetwork.start(1)) {
+            Properties properties = to(network, "together");
+            properties.setProperty(SpreadClient.COALESCE, "2000");
+            try (SpreadClient sender = SpreadClient.open(properties);
+                    SpreadClient receiver = SpreadClient.open(to(network, "receiver"))) {
+                new SpreadGroup().join(receiver, "room");
+                receiver.receive();
+                for (int round = 0; round < 50; round++) {
+                    // Bursts of all lengths; nobody but the thread pushes their ends.
+                    for (int i = 0; i <= round; i++) {
+                        sender.multicast(message("room", i));
+                    }
+                    if (round % 10 == 0) {
+                        sender.multicast(new SpreadMessage[] {message("room", round + 1)});
+                    }
+                    for (int i = 0; i <= round + (round % 10 == 0 ? 1 : 0); i++) {
+                        SpreadMessage got = receiver.receive(Duration.ofMillis(10_000));
+                        assertThat(got.getData()).containsExactly((byte) i);
+                    }
+                }
+                new SpreadGroup().join(sender, "own");
+                sender.receive();
+                for (int i = 0; i < 200; i++) {
+                    // The kernel's own limit of 200 ms would make this take long.
+                    sender.multicast(message("own", i));
+                    assertThat(sender.receive().getData()).containsExactly((byte) i);
+                }
+                sender.multicast(message("room", 77));
+            }
+            for (String wrong : new String[] {"-1", "100001", "some"}) {
+                properties.setProperty(SpreadClient.COALESCE, wrong);
+                assertThatExceptionOfType(SpreadException.class)
+                        .isThrownBy(() -> SpreadClient.open(properties))
+                        .withMessage(
+                                "Bad option: spread.client.coalesce_us cannot be \"" + wrong + "\"");
+            }
+        }
+    }
+
+    @Test
     void statisticsCount() throws Exception {
         try (TestNetwork network = TestNetwork.start(1);
                 SpreadClient client = SpreadClient.open(to(network, "count"))) {
