@@ -254,6 +254,7 @@ impl Session {
         let left = left.into_iter().filter(|group| !told.contains(group));
         rx.later.push_back(Epoch {
             inbox,
+            spill: None,
             own: place.private_group,
             left: left.collect(),
             marks: auto.membership(),

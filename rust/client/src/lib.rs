@@ -2,8 +2,9 @@
 //!
 //! | to do this | use |
 //! | --- | --- |
+//! | everything, from Rust | [`Connection`]; the rest is what it and other languages are built on |
 //! | open a session | [`Connect`] |
-//! | receive | [`Receive`] |
+//! | receive | [`Receive`], [`receive_message`] |
 //! | send, join, leave | [`Send`] |
 //! | hold a session without its number, receive many messages at once | [`SessionHandle`] |
 //! | see how much waits | [`waiting_bytes`] |
@@ -24,7 +25,9 @@ mod batch;
 mod claim;
 mod close;
 mod connect;
+mod connection;
 mod daemon_name;
+mod drain;
 mod endpoint;
 mod environment;
 mod epoch;
@@ -35,8 +38,10 @@ mod fork;
 mod handle;
 mod held;
 mod inbox;
+mod interrupt;
 mod known;
 pub mod log;
+mod message;
 mod notice;
 mod options;
 mod poll;
@@ -50,7 +55,9 @@ mod room;
 mod search;
 mod send;
 mod session;
+mod spill;
 mod srv;
+mod stats;
 mod sweep;
 mod sys;
 mod table;
@@ -59,14 +66,19 @@ pub use auto::{MethodRunner, daemon, private_group, reconnect};
 pub use batch::{Cut, MAX_FRAME, Received};
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
+pub use connection::{Builder, Connection, Service};
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};
+pub use drain::drain;
 pub use error::Error;
 pub use handle::SessionHandle;
+pub use interrupt::interrupt;
+pub use message::{Message, MessageProgress, ReceiveMessage, receive_message};
 pub use notice::{
     Ending, Event, EventCallback, Reconnected, event_fd, next_event, set_event_callback,
 };
 pub use options::{
-    Conf, Failover, MailboxKind, OptionError, OptionRow, Options, Sigpipe, TABLE, options_page,
+    Conf, Failover, MailboxKind, OptionError, OptionRow, Options, RecvPolicy, Sigpipe, TABLE,
+    options_page,
 };
 pub use poll::waiting_bytes;
 pub use receive::Receive;
@@ -75,5 +87,6 @@ pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
 pub use spread_proto::memb_info;
 pub use spread_proto::{ByteOrder, Name};
+pub use stats::{State, Stats, milliseconds, state, stats};
 pub use sys::blocking::BlockingCall;
 pub use sys::out::OutSlice;

@@ -334,7 +334,9 @@ fn take_in(session: &Arc<Session>, state: &mut State, sizes: &Outputs) -> Result
         order,
         body,
     };
-    match state.machine.handle(&session.link.private_group, message) {
+    // On the link that the message came over.
+    let me = session.rx().own.unwrap_or(session.link.private_group);
+    match state.machine.handle(&me, message) {
         Ok(()) => Ok(()),
         Err(Broken::Membership) => Err(Error::IllegalMessage.into()),
         Err(Broken::TooMuch) => {
