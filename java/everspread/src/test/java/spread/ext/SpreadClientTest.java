@@ -192,6 +192,8 @@ class SpreadClientTest {
     /** Writes down what it is told. */
     private static final class Recorder implements ConnectionListener {
         final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
+        final java.util.concurrent.atomic.AtomicLong dropped =
+                new java.util.concurrent.atomic.AtomicLong();
 
         @Override
         public void lost(String daemon) {
@@ -202,6 +204,16 @@ class SpreadClientTest {
         @Override
         public void reconnected(Reconnection how) {
             lines.add(how.oldPrivateGroup() + " " + how.privateGroup() + " " + how.groups());
+        }
+
+        @Override
+        public void slow(long messages, long bytes) {
+            lines.add("slow");
+        }
+
+        @Override
+        public void dropped(long messages, long bytes) {
+            dropped.addAndGet(messages);
         }
 
         @Override
@@ -346,6 +358,73 @@ class SpreadClientTest {
                         .withMessage(
                                 "Bad option: spread.client.coalesce_us cannot be \"" + wrong + "\"");
             }
+        }
+    }
+
+    private static final int MANY = 3000;
+
+    /** Floods a client that has not begun to receive, with a body of 1000 bytes each. */
+    private static SpreadClient flooded(TestNetwork network, String policy, Recorder recorder)
+            throws Exception {
+        Properties properties = to(network, "slow");
+        properties.setProperty("spread.client.recv_max_bytes", "64K");
+        properties.setProperty("spread.client.recv_policy", policy);
+        SpreadClient slow = SpreadClient.open(properties);
+        slow.addConnectionListener(recorder);
+        new SpreadGroup().join(slow, "flood");
+        slow.receive();
+        try (SpreadClient sender = SpreadClient.open(to(network, "sender"))) {
+            SpreadMessage[] messages = new SpreadMessage[20];
+            for (int i = 0; i < MANY; i += messages.length) {
+                for (int k = 0; k < messages.length; k++) {
+                    messages[k] = message("flood", 0);
+                    messages[k].setType((short) (i + k));
+                    messages[k].setData(new byte[1000]);
+                }
+                sender.multicast(messages);
+            }
+            // When its own message has come, the daemon has all of them.
+            new SpreadGroup().join(sender, "end");
+            sender.receive();
+        }
+        return slow;
+    }
+
+    @Test
+    void whatDoesNotFitWaitsOnDisk() throws Exception {
+        try (TestNetwork network = TestNetwork.start(1);
+                SpreadClient slow = flooded(network, "spill", new Recorder())) {
+            for (int i = 0; i < MANY; i++) {
+                if (i % 7 == 0) {
+                    // Brings in what is on disk, in its order.
+                    slow.poll();
+                }
+                assertThat(slow.receive().getType()).isEqualTo((short) i);
+            }
+        }
+    }
+
+    @Test
+    void whatIsDroppedIsCounted() throws Exception {
+        Recorder recorder = new Recorder();
+        try (TestNetwork network = TestNetwork.start(1);
+                SpreadClient slow = flooded(network, "drop_oldest", recorder)) {
+            int received = 0;
+            SpreadMessage last = null;
+            SpreadMessage next;
+            while (last == null || last.getType() != MANY - 1) {
+                next = slow.receive(Duration.ofSeconds(20));
+                assertThat(last == null || next.getType() > last.getType()).isTrue();
+                last = next;
+                received++;
+            }
+            assertThat(received).isLessThan(MANY);
+            long end = System.nanoTime() + 20_000_000_000L;
+            while (recorder.dropped.get() + received < MANY && System.nanoTime() < end) {
+                Thread.yield();
+            }
+            assertThat(recorder.dropped.get() + received).isEqualTo(MANY);
+            assertThat(recorder.lines).contains("slow");
         }
     }
 
