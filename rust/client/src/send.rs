@@ -81,6 +81,8 @@ pub struct Send<'a> {
     body_len: usize,
     total: usize,
     sent: usize,
+    /// Others are to go with it.
+    more: bool,
     waited: bool,
     /// It waits in the middle of a frame, so that nobody else may send.
     owns_turn: bool,
@@ -352,11 +354,26 @@ impl<'a> Send<'a> {
             body_len,
             total: spread_proto::HEADER_LEN + groups_len + data_len,
             sent: 0,
+            more: false,
             waited: false,
             owns_turn: false,
             outage: Outage::default(),
             until: None,
         }
+    }
+
+    /// Lets TCP keep the message back for others to go with it, until one comes without this, or
+    /// [`SessionHandle::push`](crate::SessionHandle::push).
+    #[must_use]
+    pub fn with_more_to_come(mut self) -> Self {
+        self.more = true;
+        self
+    }
+
+    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
+    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
+        self.total += length;
+        self
     }
 
     /// Waits for at most `limit` until the first byte is out; then [`Error::TryAgain`], and nothing has
@@ -378,12 +395,6 @@ impl<'a> Send<'a> {
             return Err(Error::TryAgain);
         }
         Ok(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
-    }
-
-    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
-    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
-        self.total += length;
-        self
     }
 
     /// Writes the header, and with it the byte order that receivers are told, in `order` instead of
@@ -670,12 +681,12 @@ impl<'a> Send<'a> {
         let all = fixed.iter().chain(self.body).chain(&last);
         let count = fixed.len() + self.body.len() + usize::from(last.is_some());
         if count <= FEW_PARTS {
-            send_listed::<FEW_PARTS>(link, all, count, self.sent)
+            send_listed::<FEW_PARTS>(link, all, count, self.sent, self.more)
         } else if count <= ALL_PARTS {
-            send_listed::<ALL_PARTS>(link, all, count, self.sent)
+            send_listed::<ALL_PARTS>(link, all, count, self.sent, self.more)
         } else {
             let mut parts: Vec<IoSlice<'_>> = all.copied().collect();
-            send_from(link, &mut parts, self.sent)
+            send_from(link, &mut parts, self.sent, self.more)
         }
     }
 
@@ -725,19 +736,20 @@ fn send_listed<'a, const N: usize>(
     all: impl Iterator<Item = &'a IoSlice<'a>>,
     count: usize,
     sent: usize,
+    more: bool,
 ) -> Result<usize, i32> {
     let mut parts = [IoSlice::new(&[]); N];
     for (slot, part) in parts.iter_mut().zip(all) {
         *slot = *part;
     }
-    send_from(link, &mut parts[..count.min(N)], sent)
+    send_from(link, &mut parts[..count.min(N)], sent, more)
 }
 
-fn send_from(link: i32, parts: &mut [IoSlice<'_>], sent: usize) -> Result<usize, i32> {
+fn send_from(link: i32, parts: &mut [IoSlice<'_>], sent: usize, more: bool) -> Result<usize, i32> {
     let mut rest = parts;
     IoSlice::advance_slices(&mut rest, sent);
     let few = rest.len().min(MAX_PARTS);
-    fd::send_parts(link, &rest[..few]).map_err(|error| error.raw_os_error().unwrap_or(0))
+    fd::send_parts(link, &rest[..few], more).map_err(|error| error.raw_os_error().unwrap_or(0))
 }
 
 /// The padded name field for one destination: cut to 31 bytes, no check at all, as classic.

@@ -1,7 +1,7 @@
 //! Descriptors: identity, non-blocking reads and writes, moving to high numbers.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use libc::c_int;
@@ -310,14 +310,30 @@ pub(crate) fn write_file(fd: RawFd, bytes: &[u8]) {
     unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
 }
 
-/// Writes what fits of `parts` (at most `IOV_MAX` of them) without waiting and without SIGPIPE.
-pub(crate) fn send_parts(fd: RawFd, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+/// Writes what fits of `parts` (at most `IOV_MAX` of them) without waiting and without SIGPIPE. With
+/// `more` TCP may keep it back until [`push`] or a write without that.
+pub(crate) fn send_parts(fd: RawFd, parts: &[io::IoSlice<'_>], more: bool) -> io::Result<usize> {
     // std guarantees that an `IoSlice` has the layout of an `iovec` on unix.
     let message = super::blocking::message_of(parts.as_ptr().cast(), parts.len());
-    let flags = libc::MSG_DONTWAIT | super::blocking::SEND_FLAGS;
+    let mut flags = libc::MSG_DONTWAIT | super::blocking::SEND_FLAGS;
+    #[cfg(target_os = "linux")]
+    if more {
+        flags |= libc::MSG_MORE;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = more;
     // SAFETY: the parts are borrowed for the call, and the kernel only reads them.
     let put = unsafe { libc::sendmsg(fd, &raw const message, flags) };
     usize::try_from(put).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sends what TCP has kept back. Nothing on other sockets.
+pub(crate) fn push(fd: RawFd) {
+    // SAFETY: callers have just seen that the number stands for an open link of theirs, and a session
+    // closes its link only when nobody is sending.
+    let socket = unsafe { BorrowedFd::borrow_raw(fd) };
+    // Setting the option, even as it is, pushes.
+    let _ = socket2::SockRef::from(&socket).set_tcp_nodelay(true);
 }
 
 /// Moves `fd` to a number at or above `floor`, so that small numbers stay free for mailboxes.
