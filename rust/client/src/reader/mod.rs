@@ -91,6 +91,8 @@ impl Watch {
 enum Request {
     /// See whether the link has something.
     Look(u64),
+    /// Give free memory back to the system.
+    Trim,
     /// Begin to tick for it.
     Tick(u64),
     /// The end of this pipe tells that a forked child is gone or has replaced its program.
@@ -232,11 +234,17 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
         watch.last_return = Some(Instant::now());
     }
     let mut look = std::mem::take(&mut watch.wants);
-    look |= flow::eased(session, rx);
+    let eased = flow::eased(session, rx);
+    look |= eased.read;
     // The tick has stopped for this link, so nobody else would notice if the program stays away.
     look |= std::mem::take(&mut rx.watch.parked);
     if look && let Some(shared) = reader() {
         shared.ask(Request::Look(session.key()));
+    }
+    if eased.trim
+        && let Some(shared) = reader()
+    {
+        shared.ask(Request::Trim);
     }
 }
 
