@@ -54,7 +54,7 @@ start_network() {
     # Somebody else may have the port: then another one.
     for try in 1 2 3 4 5; do
         port=${PORT:-$((20000 + (id * 7 + try * 1009) % 10000))}
-        "$EVERSPREAD" testd --daemons 3 --port "$port" >"$work/network" 2>"$work/network.err" &
+        "$EVERSPREAD" testd --daemons 3 --port "$port" --control "$work/control" >"$work/network" 2>"$work/network.err" &
         network=$!
         exec 5<"$work/network"
         # Until it is ready, or has ended.
@@ -167,6 +167,19 @@ if [ -n "$CLASSIC" ]; then
     flood
     wake_reader
     [ "$code" -eq 3 ] || [ "$code" -eq 0 ] || fail "the reader with the classic library ended with $code"
+fi
+
+say "A program with the name of a daemon built in, which is dead; the environment knows two more"
+ours_elsewhere() { SPREAD_MAP="1@localhost=1@127.0.0.1,$second,$third" ours "$@"; }
+ours_elsewhere talk "1@localhost" "dee-$id" "$group" 1 >"$work/talk.dee" 2>&1 || { cat "$work/talk.dee" >&2; fail "it did not find a daemon"; }
+sed 's/^/   dee: /' "$work/talk.dee"
+echo "   The first place refused, the second took it; the program has no code for that."
+
+if [ -n "$network" ]; then
+    say "A session with failover=auto loses its daemon in the middle of a stream"
+    ours failover "$first,$second" "$third" "eve-$id" "stream-$$" "$work/control" >"$work/failover" 2>&1 ||
+        { cat "$work/failover" >&2; fail "the session did not come back as told"; }
+    grep -v '^everspread: ' "$work/failover" | sed 's/^/   eve: /'
 fi
 
 say "Done"

@@ -53,6 +53,35 @@ fn joins_and_leaves_in_the_outage_count() {
 }
 
 #[test]
+fn a_leave_that_was_lost_with_its_daemon_is_told() {
+    let (network, _) = three();
+    let name = list(&network, &[0]);
+    let mut client = connect(&format!("{name}?{QUICK}"), "bob").unwrap();
+    for group in ["told", "lost", "kept"] {
+        client.join_and_see(group);
+    }
+    // This one is told by the daemon, and waits in the inbox when it dies.
+    client.leave("told").unwrap();
+    assert!(readable(client.mailbox, Duration::from_secs(10)));
+    network.fault("#bob#d1", StreamFault::StallReading).unwrap();
+    client.leave("lost").unwrap();
+    network.kill(0).unwrap();
+    network.restart(0).unwrap();
+    assert_eq!(client.reconnected().groups, 1);
+    let lines: Vec<_> = (0..5).map(|_| client.next()).collect();
+    assert_eq!(
+        lines,
+        [
+            "self-leave told",
+            "transition kept",
+            "transition lost",
+            "self-leave lost",
+            "view kept #bob#d1 me=0",
+        ]
+    );
+}
+
+#[test]
 fn a_send_waits_for_the_next_daemon() {
     let (network, _) = three();
     let name = list(&network, &[0]);
@@ -139,6 +168,9 @@ fn giving_up_wakes_a_receiver_after_all_that_came() {
     assert_eq!(client.next(), "data #bob#d1 last");
     // No mark: nothing was restored.
     assert_eq!(client.receive(), Err(Error::ConnectionClosed));
+    spread_client::reason::failed(Error::ConnectionClosed);
+    let why = spread_client::reason::last_error().unwrap();
+    assert!(why.contains("reconnect_for_ms"), "{why}");
     assert_eq!(client.receive(), Err(Error::NetError));
     assert!(readable(client.mailbox, Duration::ZERO));
 }

@@ -85,6 +85,15 @@ fn events() {
 }
 
 #[test]
+fn forked() {
+    let executable = compile("forked");
+    let network = three();
+    let mut command = executable.command();
+    command.arg(list(&network, &[0, 1]));
+    run(&network, "forked", command);
+}
+
+#[test]
 fn plain() {
     let executable = compile("plain");
     let network = three();

@@ -19,6 +19,7 @@ use crate::inbox::Inbox;
 use crate::known;
 use crate::notice::{Ending, Event, Reconnected};
 use crate::reader;
+use crate::reason;
 use crate::restore;
 use crate::search::Wanted;
 use crate::session::{Rx, Session, Tx};
@@ -47,6 +48,8 @@ pub(crate) struct Auto {
     generation: AtomicU64,
     /// There is no link, or the one there is has failed.
     down: AtomicBool,
+    /// The present daemon has been told good-bye, for another one that waits.
+    leaving: AtomicBool,
     /// Readable while there is a link, and when there will be none any more.
     up: OwnedFd,
 }
@@ -68,6 +71,7 @@ impl Auto {
             methods,
             generation: AtomicU64::new(0),
             down: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             up,
         })
     }
@@ -90,6 +94,12 @@ impl Auto {
     /// Whether the daemon sends membership messages.
     pub(crate) fn membership(&self) -> bool {
         self.wanted.request.membership
+    }
+
+    /// The daemon is left on purpose.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+        self.go_down();
     }
 
     /// No frame is begun any more on this link.
@@ -136,6 +146,11 @@ pub(crate) enum Resumed {
 }
 
 impl Session {
+    /// What it takes to come back, if the session does.
+    pub(crate) fn comes_back(&self) -> Option<&Auto> {
+        self.auto.as_deref()
+    }
+
     /// The session's name at its daemon, as it is now.
     pub(crate) fn private_group(&self) -> Name {
         if self.auto.is_none() {
@@ -169,7 +184,9 @@ impl Session {
 
     /// The link has ended. True: it will be restored, and nothing has ended for the program.
     pub(crate) fn lose(&self, rx: &mut Rx) -> bool {
-        let Some(auto) = &self.auto else { return false };
+        let Some(auto) = self.comes_back() else {
+            return false;
+        };
         if rx.outage {
             return true;
         }
@@ -181,8 +198,12 @@ impl Session {
         rx.outage = true;
         let candidate = self.candidate();
         let daemon = self.daemon();
-        known::note_failure(&candidate.endpoint);
-        tracing::warn!(daemon, "the daemon is lost");
+        if auto.leaving.swap(false, Ordering::AcqRel) {
+            tracing::info!(daemon, "the daemon is left");
+        } else {
+            known::note_failure(&candidate.endpoint);
+            tracing::warn!(daemon, "the daemon is lost; the session is being restored");
+        }
         self.tell(Event::DaemonLost { daemon });
         if !restore::begin(self) {
             self.finish(rx, Ending::NotRestored);
@@ -262,6 +283,7 @@ impl Session {
             // It waits on the mailbox and has to go over to the link.
             self.put_token(&mut rx);
         }
+        tracing::info!(daemon = place.daemon, ?gap, "the session goes on");
         self.tell(Event::Reconnected(Box::new(Reconnected {
             old_private_group: old,
             private_group: place.private_group,
@@ -272,6 +294,20 @@ impl Session {
             outages: 1,
         })));
         Resumed::Done
+    }
+
+    /// For `SPX_last_error`: why a session that comes back does so no more.
+    pub(crate) fn say_why_it_ended(&self) {
+        if self.comes_back().is_some()
+            && !self.closed.load(Ordering::Acquire)
+            && !self.ended_by_program.load(Ordering::Acquire)
+        {
+            reason::because(format!(
+                "the daemon at {} is lost, and no other one has taken the session within {} ms (reconnect_for_ms)",
+                self.daemon(),
+                self.options.reconnect_for_ms
+            ));
+        }
     }
 
     /// There will be no other link.
@@ -328,7 +364,10 @@ pub fn daemon(mailbox: i32) -> Result<String, crate::Error> {
 /// one that comes back.
 pub fn reconnect(mailbox: i32) -> Result<(), crate::Error> {
     let session = crate::table::find(mailbox).ok_or(crate::Error::IllegalSession)?;
-    if session.auto.is_none() || session.has_failed() || session.ended.load(Ordering::Acquire) {
+    if session.comes_back().is_none()
+        || session.has_failed()
+        || session.ended.load(Ordering::Acquire)
+    {
         return Err(crate::Error::NetError);
     }
     if restore::begin_move(&session) {

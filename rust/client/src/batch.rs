@@ -8,14 +8,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use spread_proto::{Direction, FrameLayout, HEADER_LEN, Header};
+use spread_proto::{Direction, FrameLayout, HEADER_LEN, Header, Name, service};
 
 use crate::claim::Taken;
+use crate::epoch::NextEpoch;
 use crate::error::Error;
 use crate::handle::SessionHandle;
 use crate::held;
 use crate::inbox::{Inbox, SLAB_LEN};
+use crate::notice::Ending;
 use crate::reader;
+use crate::receive::{note_view, own_name};
 use crate::session::{Rx, Session};
 use crate::sys::out::OutSlice;
 use crate::sys::{fd, wait};
@@ -35,6 +38,9 @@ pub enum Received {
     TimedOut,
     /// [`SessionHandle::wake`] was called.
     Woken,
+    /// What comes next came over another link: the session has another name there, which
+    /// [`SessionHandle::receiving_as`] tells.
+    Renamed,
     /// The connection has ended, and all whole messages have been taken. Said again by every call.
     Ended(Cut),
 }
@@ -98,7 +104,13 @@ impl SessionHandle {
                 break Ok(Received::Woken);
             }
             let mut frames = 0;
-            match take_frames(&mut rx.inbox, out, &mut frames) {
+            let front = if session.auto.is_some() {
+                take_seen(session, &mut rx, out, &mut frames)
+            } else {
+                take_frames(&mut rx.inbox, out, &mut frames)
+            };
+            let mut in_outage = false;
+            match front {
                 Front::Took(count) => {
                     rx.refused = false;
                     rx.gives(frames, count);
@@ -110,19 +122,28 @@ impl SessionHandle {
                     session.shut_down();
                     // Nothing behind this header can be trusted.
                     rx.inbox = Inbox::default();
-                    session.end(&mut rx);
+                    rx.later.clear();
+                    session.finish(&mut rx, Ending::BrokenFrame);
                     break Err(Error::IllegalMessage);
                 }
                 Front::Incomplete if rx.spill.is_some() && reader::refill(session, &mut rx) => {
                     continue;
                 }
-                Front::Incomplete if rx.ended => {
-                    session.fail();
-                    break Ok(Received::Ended(cut(&rx.inbox)));
+                Front::Incomplete if rx.is_over() => {
+                    let before = rx.own;
+                    match rx.next_epoch() {
+                        NextEpoch::Here if rx.own == before => continue,
+                        NextEpoch::Here => break Ok(Received::Renamed),
+                        NextEpoch::NotYet => in_outage = true,
+                        NextEpoch::None => {
+                            session.fail();
+                            break Ok(Received::Ended(cut(&rx.inbox)));
+                        }
+                    }
                 }
                 Front::Incomplete => {}
             }
-            if rx.bulk {
+            if rx.bulk && !in_outage {
                 rx.bulk = read_bulk(session, &mut rx);
                 continue;
             }
@@ -134,12 +155,18 @@ impl SessionHandle {
                 }
                 break Ok(Received::TimedOut);
             };
-            reader::before_wait(session, &mut rx);
             // A token for what was left behind would end the wait at once.
             session.drop_token(&mut rx);
             rx.owner = Some(held::token());
-            drop(rx);
-            wait::for_either(session.link_fd(), session.mailbox(), timeout_ms);
+            if in_outage {
+                // A token tells that the link is back, or never will be.
+                drop(rx);
+                fd::wait_ready(session.mailbox(), libc::POLLIN, timeout_ms);
+            } else {
+                reader::before_wait(session, &mut rx);
+                drop(rx);
+                wait::for_either(session.link_fd(), session.mailbox(), timeout_ms);
+            }
             rx = session.rx();
             rx.owner = None;
             if session.is_gone_here() {
@@ -163,14 +190,17 @@ impl SessionHandle {
         let session = &*self.0;
         self.claim();
         let mut rx = session.rx();
-        let mut ready = take_would_succeed(&rx);
-        while !ready && rx.owner.is_none() && read_bulk(session, &mut rx) {
-            ready = take_would_succeed(&rx);
-        }
-        ready |= take_would_succeed(&rx);
+        while !take_would_succeed(&rx) && rx.owner.is_none() && read_bulk(session, &mut rx) {}
+        let ready = take_would_succeed(&rx);
         session.settle_token(&mut rx);
         reader::returned(session, &mut rx);
         ready
+    }
+
+    /// The session's name on the link that the next frames came over.
+    #[must_use]
+    pub fn receiving_as(&self) -> Name {
+        own_name(&self.0, &self.0.rx())
     }
 
     /// After a fork the first to receive in a process gets the claim of reading.
@@ -212,7 +242,7 @@ fn left_ms(deadline: Option<Instant>) -> Option<i32> {
 
 /// Reads what waits, up to a slab, without waiting. True: there may be more.
 fn read_bulk(session: &Session, rx: &mut Rx) -> bool {
-    if rx.ended {
+    if rx.is_over() {
         return false;
     }
     reader::has_read(rx);
@@ -241,15 +271,63 @@ fn read_bulk(session: &Session, rx: &mut Rx) -> bool {
 
 /// Whether there is something to say about the front of the inbox without reading.
 fn take_would_succeed(rx: &Rx) -> bool {
-    if rx.ended || rx.spill.is_some() {
+    if rx.spill.is_some() {
         return true;
     }
-    rx.inbox
+    let here = rx
+        .inbox
         .header()
         .is_some_and(|header| match length(&header) {
             Some(total) => rx.inbox.len() >= total,
             None => true,
-        })
+        });
+    // At the end of one link's stream it is for that to say which knows of the next.
+    here || rx.is_over() && rx.has_something()
+}
+
+/// The same as [`take_frames`] for a session that outlives its link, which has to know what views the
+/// program has seen.
+fn take_seen(session: &Session, rx: &mut Rx, out: &mut OutSlice<'_>, frames: &mut u64) -> Front {
+    let mut taken = 0;
+    while let Some(header) = rx.inbox.header() {
+        let Some(total) = length(&header) else {
+            if taken == 0 {
+                return Front::Broken;
+            }
+            break;
+        };
+        if rx.inbox.len() < total {
+            break;
+        }
+        if total > out.len() - taken {
+            if taken == 0 {
+                return Front::TooLong(total);
+            }
+            break;
+        }
+        if service::is_membership(header.kind) {
+            see(session, rx, &header);
+        }
+        *frames += 1;
+        rx.inbox
+            .take(total, |piece| taken += out.write_at(taken, piece));
+    }
+    if taken == 0 {
+        Front::Incomplete
+    } else {
+        Front::Took(taken)
+    }
+}
+
+/// A membership message at the front of the inbox is going to the program.
+fn see(session: &Session, rx: &mut Rx, header: &Header) {
+    let own = own_name(session, rx);
+    let groups = usize::try_from(header.num_groups).unwrap_or(0);
+    let with_us = (0..groups).any(|at| {
+        let mut name = [0; 32];
+        rx.inbox.peek(HEADER_LEN + at * 32, &mut name) && Name::from_raw(name) == own
+    });
+    note_view(session, rx, header, with_us, HEADER_LEN + groups * 32);
 }
 
 /// Bytes of a frame with its header; `None` if it cannot be.
@@ -333,7 +411,7 @@ fn cut(inbox: &Inbox) -> Cut {
 mod tests {
     use std::mem::MaybeUninit;
 
-    use spread_proto::{ByteOrder, Frame, Hint, Name, service};
+    use spread_proto::{ByteOrder, Frame, Hint};
 
     use super::*;
 

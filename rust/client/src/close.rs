@@ -116,7 +116,7 @@ impl Session {
     pub(crate) fn say_goodbye_and_stay(&self) {
         let Some(me) = self.me() else { return };
         if let Some(auto) = &self.auto {
-            auto.go_down();
+            auto.leave();
         }
         if !say_goodbye(&me, Instant::now() + MOVE_PATIENCE) {
             self.link_has_failed();
@@ -257,7 +257,10 @@ fn close(session: &Arc<Session>, deadline: Instant) {
         drop(send_turn(session, deadline));
     }
     session.mailbox.close();
-    session.rx().far = None;
+    let mut rx = session.rx();
+    rx.far = None;
+    rx.watch.close_gate();
+    drop(rx);
     if matches!(session.kind, Kind::Stable) {
         session.link.fd.close();
     }

@@ -26,7 +26,7 @@ pub(crate) struct Epoch {
     pub(crate) spill: Option<Box<Spill>>,
     /// The session's name on this link.
     pub(crate) own: Name,
-    /// Groups that the program left while it had no link.
+    /// Groups that the program has left and not been told of.
     pub(crate) left: Vec<[u8; 32]>,
     /// The marks in front of it are still to be made.
     pub(crate) marks: bool,
@@ -183,8 +183,14 @@ impl Rx {
         NextEpoch::Here
     }
 
-    /// A membership message goes to the program: `gid` as it stands in the body.
-    pub(crate) fn note_view(&mut self, header: &Header, with_us: bool, gid: GroupId) {
+    /// A membership message goes to the program: `gid` as it stands in the body. Returns the group
+    /// that it tells to have been left.
+    pub(crate) fn note_view(
+        &mut self,
+        header: &Header,
+        with_us: bool,
+        gid: GroupId,
+    ) -> Option<[u8; 32]> {
         // Without what stands behind its NUL.
         let group = *Name::new(header.name.as_bytes()).raw();
         if service::is_regular_membership(header.kind) {
@@ -193,7 +199,12 @@ impl Rx {
             }
         } else if service::is_self_leave(header.kind) {
             self.views.remove(&group);
+            if let Some(next) = self.later.front_mut() {
+                next.left.retain(|left| *left != group);
+            }
+            return Some(group);
         }
+        None
     }
 }
 

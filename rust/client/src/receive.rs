@@ -11,8 +11,10 @@
 //! ([`quick`]).
 
 mod direct;
+mod fill;
 mod patience;
 pub(crate) mod quick;
+mod whole;
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
@@ -33,18 +35,15 @@ use crate::room::{Outputs, Progress, Room, terminate};
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
-use crate::sys::out::OutSlice;
 use crate::table;
 
 use self::direct::{Direct, Stand};
+use self::fill::Fill;
 use self::patience::Patience;
 
 /// Bytes of a next header that a direct read may take along: never a whole one, so that no frame is
 /// completed early.
 const AHEAD: usize = HEADER_LEN - 1;
-
-/// Largest bulk read of a receiver.
-const BULK: usize = crate::inbox::SLAB_LEN;
 
 /// One receive in progress.
 #[derive(Debug)]
@@ -66,10 +65,6 @@ pub struct Receive<'r, 'm> {
     pub out: Outputs,
 }
 
-/// Most bytes behind a header that are collected for [`Receive::until_whole`]: far more than any
-/// daemon sends.
-const MAX_WHOLE: usize = 4 << 20;
-
 /// What the blocking call was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pending {
@@ -78,6 +73,8 @@ enum Pending {
     Header(usize),
     /// Readability only.
     Readable,
+    /// Readability of a link of which nothing is in the inbox.
+    Gate,
 }
 
 /// How an attempt to get on ended.
@@ -87,14 +84,6 @@ enum Advance {
     Wait,
     /// Wait for a moment, with what is in hand.
     Pause,
-}
-
-/// How an attempt to get more bytes ended.
-enum Fill {
-    Got,
-    Ended,
-    /// The caller has to wait first.
-    Wait,
 }
 
 impl<'r, 'm> Receive<'r, 'm> {
@@ -137,49 +126,6 @@ impl<'r, 'm> Receive<'r, 'm> {
             drop_recv,
             whole: false,
             out: Outputs::default(),
-        }
-    }
-
-    /// A receive that takes nothing: it ends when a message is whole in the inbox, with its sizes as
-    /// a message without any room has them. One that is larger than any daemon's is a broken frame.
-    pub(crate) fn until_whole(session: Arc<Session>) -> Result<Self, Error> {
-        let room = Room {
-            groups: OutSlice::EMPTY,
-            max_groups: 0,
-            body: &mut [],
-            // Refuses also an empty body.
-            max_body: -1,
-        };
-        let mut receive = Self::on(session, room, false)?;
-        receive.whole = true;
-        Ok(receive)
-    }
-
-    /// Goes on as far as it can, and gives up where it would have to wait (`None`).
-    pub(crate) fn try_now(&mut self) -> Option<Result<usize, Error>> {
-        loop {
-            match self.step() {
-                Progress::Done(result) => return Some(result),
-                Progress::Blocked if self.call.run_now() => {}
-                Progress::Blocked => {
-                    self.give_up();
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// Leaves the turn. What has come of a message stays in the inbox.
-    fn give_up(&mut self) {
-        let registered = held::leave(self.key, Turn::Receive);
-        if let Some(session) = registered.or_else(|| self.session.take()) {
-            let mut rx = session.rx();
-            rx.owner = None;
-            session.settle_token(&mut rx);
-            reader::returned(&session, &mut rx);
-            if rx.queued > 0 {
-                session.rx_free.notify_one();
-            }
         }
     }
 
@@ -324,7 +270,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                     return Advance::Done(Err(Error::IllegalMessage));
                 };
                 let is_whole = rx.inbox.len() - HEADER_LEN >= layout.total();
-                if self.whole && !is_whole && layout.total() > MAX_WHOLE {
+                if self.whole && !is_whole && layout.total() > whole::MAX_WHOLE {
                     session.fail();
                     session.shut_down();
                     return Advance::Done(Err(Error::IllegalMessage));
@@ -453,115 +399,6 @@ impl<'r, 'm> Receive<'r, 'm> {
         })
     }
 
-    /// Gets bytes of a header: in bulk where more is known to wait, else by a blocking read of just
-    /// the header.
-    fn fill_header(&mut self, session: &Session, rx: &mut Rx) -> Fill {
-        if rx.bulk {
-            if !reader::before_wait(session, rx) {
-                session.number_is_gone(rx);
-                return Fill::Ended;
-            }
-            match self.read_bulk(session, rx) {
-                Ok(0) => rx.bulk = false,
-                Ok(_) => return Fill::Got,
-                Err(code) if code == libc::EINTR => return Fill::Got,
-                Err(code) if fd::would_block(code) => {
-                    reader::dry(rx);
-                    rx.bulk = false;
-                }
-                Err(_) => return Fill::Ended,
-            }
-        }
-        if self.patience.is_some() {
-            return self.read_header_now(session, rx);
-        }
-        let code = match self.pending {
-            Pending::Header(_) => self.call.outcome().err(),
-            Pending::Start | Pending::Readable => None,
-        };
-        // A program may have made the mailbox non-blocking: wait for it instead of spinning.
-        if code.is_some_and(fd::would_block) {
-            self.pending = Pending::Readable;
-            self.call = BlockingCall::poll(session.link_fd(), libc::POLLIN, -1);
-            return Fill::Wait;
-        }
-        if !reader::before_wait(session, rx) {
-            session.number_is_gone(rx);
-            return Fill::Ended;
-        }
-        // No byte more than the header: a message that is then refused must stay in the socket.
-        let before = rx.inbox.len();
-        self.pending = Pending::Header(before);
-        self.call = BlockingCall::recv(session.link_fd(), &session.landing, before);
-        Fill::Wait
-    }
-
-    /// Reads what waits, up to a slab; on socket mailboxes all but the last byte.
-    fn read_bulk(&self, session: &Session, rx: &mut Rx) -> Result<usize, i32> {
-        reader::has_read(rx);
-        let link = session.link_fd();
-        let limit = match session.kind {
-            Kind::Socket => fd::unread(link)
-                .map_err(|e| e.raw_os_error().unwrap_or(0))?
-                .saturating_sub(1),
-            Kind::Stable => BULK,
-        };
-        if limit == 0 {
-            reader::one_left(rx);
-            return Ok(0);
-        }
-        let got = rx
-            .inbox
-            .fill(limit.min(BULK), |slab| {
-                fd::read_into(link, slab, limit.min(BULK))
-            })
-            .map_err(|e| e.raw_os_error().unwrap_or(0))?;
-        if got == 0 {
-            session.end(rx);
-        }
-        reader::gave(rx, got);
-        Ok(got)
-    }
-
-    /// Gets more of a message whose header is there.
-    fn fill_slab(&mut self, session: &Session, rx: &mut Rx, limit: usize) -> Fill {
-        reader::has_read(rx);
-        let link = session.link_fd();
-        let limit = match session.kind {
-            Kind::Socket if rx.bulk => {
-                let waiting = fd::unread(link).unwrap_or(0).saturating_sub(1);
-                limit.max(waiting.min(BULK))
-            }
-            Kind::Socket => limit,
-            Kind::Stable => limit.max(BULK),
-        };
-        let got = rx
-            .inbox
-            .fill(limit, |slab| fd::read_into(link, slab, limit));
-        match got {
-            Ok(0) => Fill::Ended,
-            Ok(count) => {
-                reader::gave(rx, count);
-                // All that was asked for came: more is waiting.
-                rx.bulk = count == limit;
-                Fill::Got
-            }
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EINTR) => Fill::Got,
-                Some(code) if fd::would_block(code) => {
-                    reader::dry(rx);
-                    if !reader::before_wait(session, rx) {
-                        return Fill::Ended;
-                    }
-                    self.pending = Pending::Readable;
-                    self.call = BlockingCall::poll(link, libc::POLLIN, -1);
-                    Fill::Wait
-                }
-                _ => Fill::Ended,
-            },
-        }
-    }
-
     /// Takes a whole message out of the inbox.
     fn deliver(
         &mut self,
@@ -583,7 +420,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         let index = (service::is_regular_membership(header.kind) && !cut).then_some(named);
         let fits = i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
         if session.auto.is_some() && service::is_membership(header.kind) {
-            note_view(rx, header, named.is_some());
+            note_view(session, rx, header, named.is_some(), 0);
         }
         self.take_body(rx, header, layout.body);
         let count = if cut {
@@ -681,6 +518,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         if let Some(reason) = &rx.loss {
             reason::because(reason.clone());
         }
+        session.say_why_it_ended();
         if let Some(header) = rx.inbox.header()
             && let Ok(layout) = FrameLayout::of(&header, Direction::ToClient)
         {
@@ -744,19 +582,28 @@ impl<'r, 'm> Receive<'r, 'm> {
 }
 
 /// The session's name on the link that the message at the head came over.
-fn own_name(session: &Session, rx: &Rx) -> Name {
+pub(crate) fn own_name(session: &Session, rx: &Rx) -> Name {
     rx.own.unwrap_or(session.link.private_group)
 }
 
-/// Remembers which view the program sees; the body is at the head of the inbox.
-fn note_view(rx: &mut Rx, header: &Header, with_us: bool) {
+/// Remembers which view the program sees; the body is at `body` in the inbox.
+pub(crate) fn note_view(
+    session: &Session,
+    rx: &mut Rx,
+    header: &Header,
+    with_us: bool,
+    body: usize,
+) {
     let mut id = [0; 12];
-    rx.inbox.peek(0, &mut id);
+    rx.inbox.peek(body, &mut id);
     let mut words = [0; 3];
     for (word, raw) in words.iter_mut().zip(id.as_chunks::<4>().0) {
         *word = header.order.get_i32(*raw);
     }
-    rx.note_view(header, with_us, GroupId(words));
+    if let Some(left) = rx.note_view(header, with_us, GroupId(words)) {
+        // The daemon has told of the leave: no mark of ours is to do so again.
+        session.tx().left.remove(&left);
+    }
 }
 
 /// Whether the classic library takes a type for data: its `mess_type` and byte order count.

@@ -17,11 +17,12 @@ use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 use crate::auto::Auto;
 use crate::error::Error;
 use crate::held::{self, Turn};
+use crate::reason;
 use crate::restore;
 use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
 use crate::sys::blocking::BlockingCall;
-use crate::sys::fd;
+use crate::sys::{clock, fd};
 
 /// Pause of a sender that was woken though there is no link.
 const VAIN_PAUSE_MS: i32 = 10;
@@ -354,6 +355,12 @@ impl<'a> Send<'a> {
         Ok(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
     }
 
+    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
+    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
+        self.total += length;
+        self
+    }
+
     /// Writes the header, and with it the byte order that receivers are told, in `order` instead of
     /// the machine's own.
     #[must_use]
@@ -389,7 +396,7 @@ impl<'a> Send<'a> {
         }
         let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
-                self.remember(&mut tx);
+                self.remember(&mut tx, session.auto.is_some());
                 Ok(self.body_len)
             }
             Ok(false) => {
@@ -467,7 +474,7 @@ impl<'a> Send<'a> {
 
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
     fn advance(&mut self, session: &Session, tx: &mut Tx) -> Result<bool, Error> {
-        let auto = session.auto.as_deref().filter(|_| self.what != What::Kill);
+        let auto = session.comes_back().filter(|_| self.what != What::Kill);
         if let Some(auto) = auto
             && self.sent > 0
             && self.outage.generation != auto.generation()
@@ -479,14 +486,16 @@ impl<'a> Send<'a> {
             session.fail();
             return Err(Error::ConnectionClosed);
         }
-        // On a link of its own the kernel does not tell that the program has closed the mailbox.
-        if self.sent == 0
-            && matches!(session.kind, Kind::Stable)
-            && self.what != What::Kill
-            && !session.mailbox.is_ours()
-        {
-            session.fail();
-            return Err(Error::ConnectionClosed);
+        // On a link of its own the kernel does not tell that the program has closed the mailbox. The
+        // reader learns of it, but not at once; so it is looked at, once within a tick of the clock,
+        // as a system call for each message of many would cost too much.
+        if self.sent == 0 && session.kind == Kind::Stable && self.what != What::Kill {
+            let now = clock::coarse();
+            if tx.seen_ours != now && !session.mailbox.is_ours() {
+                session.fail();
+                return Err(Error::ConnectionClosed);
+            }
+            tx.seen_ours = now;
         }
         if self.waited && session.is_gone_here() {
             return Err(Error::ConnectionClosed);
@@ -543,6 +552,11 @@ impl<'a> Send<'a> {
         auto: &Auto,
         tx: &mut Tx,
     ) -> Result<bool, Error> {
+        if self.what == What::Control {
+            // It is about a view that ends with the link: whoever is restored starts over.
+            self.outage.noted = true;
+            return Ok(true);
+        }
         if self.what != What::Message {
             tx.note_in_outage(self.own_group, self.what == What::Join);
             self.outage.noted = true;
@@ -554,6 +568,10 @@ impl<'a> Send<'a> {
         let until = *self.outage.until.get_or_insert(now + patience);
         let left = until.saturating_duration_since(now);
         if left.is_zero() {
+            reason::because(format!(
+                "the daemon is lost, and no other one has taken the session within {} ms (send_wait_ms)",
+                session.options.send_wait_ms
+            ));
             return Err(Error::ConnectionClosed);
         }
         let mut ms = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
@@ -581,13 +599,11 @@ impl<'a> Send<'a> {
         let suffix = self.suffix.as_bytes();
         let last = (!suffix.is_empty()).then(|| IoSlice::new(suffix));
         let all = fixed.iter().chain(self.body).chain(&last);
-        let mut parts = [IoSlice::new(&[]); INLINE_PARTS];
         let count = fixed.len() + self.body.len() + usize::from(last.is_some());
-        if count <= INLINE_PARTS {
-            for (slot, part) in parts.iter_mut().zip(all) {
-                *slot = *part;
-            }
-            send_from(link, &mut parts[..count], self.sent)
+        if count <= FEW_PARTS {
+            send_listed::<FEW_PARTS>(link, all, count, self.sent)
+        } else if count <= ALL_PARTS {
+            send_listed::<ALL_PARTS>(link, all, count, self.sent)
         } else {
             let mut parts: Vec<IoSlice<'_>> = all.copied().collect();
             send_from(link, &mut parts, self.sent)
@@ -595,7 +611,7 @@ impl<'a> Send<'a> {
     }
 
     /// What the session has to know of a frame that is out.
-    fn remember(&self, tx: &mut Tx) {
+    fn remember(&self, tx: &mut Tx, outlives_links: bool) {
         if self.outage.noted {
             return;
         }
@@ -617,7 +633,9 @@ impl<'a> Send<'a> {
                 tx.joined.insert(self.own_group);
             }
             What::Leave => {
-                tx.joined.remove(&self.own_group);
+                if tx.joined.remove(&self.own_group) && outlives_links {
+                    tx.left.insert(self.own_group);
+                }
             }
             What::Control => tx.sent_data = true,
             What::Kill => {}
@@ -625,8 +643,26 @@ impl<'a> Send<'a> {
     }
 }
 
-/// Pieces that are listed on the stack.
-const INLINE_PARTS: usize = 16;
+/// Pieces of the usual message: header, groups, a body in a few.
+const FEW_PARTS: usize = 8;
+
+/// Pieces of a message with as many elements as a classic scatter can hold. More, which programs make
+/// with structures of their own, are listed on the heap.
+const ALL_PARTS: usize = 102;
+
+/// Lists the parts on the stack and sends them.
+fn send_listed<'a, const N: usize>(
+    link: i32,
+    all: impl Iterator<Item = &'a IoSlice<'a>>,
+    count: usize,
+    sent: usize,
+) -> Result<usize, i32> {
+    let mut parts = [IoSlice::new(&[]); N];
+    for (slot, part) in parts.iter_mut().zip(all) {
+        *slot = *part;
+    }
+    send_from(link, &mut parts[..count.min(N)], sent)
+}
 
 fn send_from(link: i32, parts: &mut [IoSlice<'_>], sent: usize) -> Result<usize, i32> {
     let mut rest = parts;

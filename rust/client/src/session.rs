@@ -110,6 +110,8 @@ pub(crate) struct Tx {
     pub(crate) owner: Option<ThreadToken>,
     /// Threads that wait for the turn.
     pub(crate) queued: usize,
+    /// The tick in which the mailbox was last seen to be ours (stable kind).
+    pub(crate) seen_ours: i64,
     /// A message with data has been sent.
     pub(crate) sent_data: bool,
     /// How many have been.
@@ -122,7 +124,8 @@ pub(crate) struct Tx {
     pub(crate) blocked_since: Option<Instant>,
     /// Groups that were joined and not left, as far as this side has asked.
     pub(crate) joined: BTreeSet<[u8; 32]>,
-    /// Groups that were left while there was no link.
+    /// Groups that were left, of which the program has not been told yet (sessions that outlive
+    /// their link).
     pub(crate) left: BTreeSet<[u8; 32]>,
     /// Where the session is, if it has not stayed at its first daemon.
     pub(crate) place: Option<Place>,

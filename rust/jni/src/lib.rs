@@ -8,11 +8,13 @@
 //! | --- | --- |
 //! | the methods | [`natives`] |
 //! | connecting, in two calls where an authentication method has to run between | [`connecting`] |
+//! | events as text | [`events`] |
 //! | memory of direct buffers | [`buffer`] |
 #![deny(unsafe_code)]
 
 mod buffer;
 mod connecting;
+mod events;
 mod natives;
 mod policy;
 mod status;

@@ -15,7 +15,7 @@ use spread_client::{ByteOrder, Error, Outgoing, Progress, Send, SessionHandle};
 
 use crate::connecting::{self, Request};
 use crate::policy::Status;
-use crate::{buffer, status, table};
+use crate::{buffer, events, status, table};
 
 /// All of them; the symbols are found by their names.
 #[expect(
@@ -38,11 +38,19 @@ const METHODS: &[NativeMethod<'_>] = &[
     static extern fn ready(session: jlong) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn multicast(session: jlong, buffer: JByteBuffer, service: jint,
-        groups: jint, mess_type: jshort, length: jint) -> jint },
+        groups: jint, mess_type: jshort, length: jint, behind: jint) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn join(session: jlong, group: jbyte[]) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn leave(session: jlong, group: jbyte[]) -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn event(session: jlong, text: jbyte[], timeout_ms: jint) -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn daemon(session: jlong, text: jbyte[]) -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn takes_many(session: jlong) -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn waiting_bytes(session: jlong) -> jlong },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn wake(session: jlong) },
     native_method! { java_type = "spread.Native", error_policy = Status,
@@ -113,7 +121,7 @@ fn private_group<'l>(
     name: JByteArray<'l>,
 ) -> Result<jint> {
     match table::get(session) {
-        Some(session) => fill(env, &name, session.private_group().as_bytes()),
+        Some(session) => fill(env, &name, session.receiving_as().as_bytes()),
         None => Ok(status::NO_SESSION),
     }
 }
@@ -144,7 +152,7 @@ fn ready(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jint>
     })
 }
 
-/// `buffer` holds the groups, 32 bytes each, and then the body.
+/// `buffer` holds the groups, 32 bytes each, the body, and `behind` bytes of whole frames.
 #[expect(
     clippy::too_many_arguments,
     reason = "the arguments of the Java method"
@@ -158,19 +166,26 @@ fn multicast<'l>(
     groups: jint,
     mess_type: jshort,
     length: jint,
+    behind: jint,
 ) -> Result<jint> {
     let Some(session) = table::get(session) else {
         return Ok(status::NO_SESSION);
     };
-    let (Ok(count), Ok(body_len)) = (usize::try_from(groups), usize::try_from(length)) else {
+    let (Ok(count), Ok(body_len), Ok(behind)) = (
+        usize::try_from(groups),
+        usize::try_from(length),
+        usize::try_from(behind),
+    ) else {
         return Ok(status::BUG);
     };
     let groups_len = count.saturating_mul(32);
-    let Some(bytes) = buffer::to_read(env, &buffer, groups_len.saturating_add(body_len)) else {
+    let all = groups_len.saturating_add(body_len).saturating_add(behind);
+    let Some(bytes) = buffer::to_read(env, &buffer, all) else {
         return Ok(status::BUG);
     };
     let (names, body) = bytes.split_at(groups_len);
-    let body = [IoSlice::new(body)];
+    let (body, frames) = body.split_at(body_len);
+    let body = [IoSlice::new(body), IoSlice::new(frames)];
     let message = Outgoing {
         service,
         num_groups: groups,
@@ -180,7 +195,10 @@ fn multicast<'l>(
         body_len: body_len as u64,
         refusal: None,
     };
-    Ok(run(session.multicast(&message)))
+    if frames.is_empty() {
+        return Ok(run(session.multicast(&message)));
+    }
+    Ok(run(session.multicast_with(&message, frames)))
 }
 
 fn join<'l>(
@@ -201,6 +219,48 @@ fn leave<'l>(
 ) -> Result<jint> {
     let group = bytes(env, &group)?.unwrap_or_default();
     Ok(control(session, |session| session.leave(&group)))
+}
+
+/// 0: there is none.
+fn event<'l>(
+    env: &mut Env<'l>,
+    _class: JClass<'l>,
+    session: jlong,
+    text: JByteArray<'l>,
+    timeout_ms: jint,
+) -> Result<jint> {
+    let Some(session) = table::get(session) else {
+        return Ok(status::NO_SESSION);
+    };
+    let patience = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    match session.next_event(patience) {
+        Some(event) => fill(env, &text, events::text(&event).as_bytes()),
+        None if session.is_closed() => Ok(status::NO_SESSION),
+        None => Ok(0),
+    }
+}
+
+fn daemon<'l>(
+    env: &mut Env<'l>,
+    _class: JClass<'l>,
+    session: jlong,
+    text: JByteArray<'l>,
+) -> Result<jint> {
+    match table::get(session) {
+        Some(session) => fill(env, &text, session.daemon().as_bytes()),
+        None => Ok(status::NO_SESSION),
+    }
+}
+
+fn takes_many(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jint> {
+    Ok(table::get(session).map_or(status::NO_SESSION, |session| session.takes_many().into()))
+}
+
+fn waiting_bytes(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jlong> {
+    let Some(session) = table::get(session) else {
+        return Ok(status::NO_SESSION.into());
+    };
+    Ok(jlong::try_from(session.waiting_bytes()).unwrap_or(jlong::MAX))
 }
 
 fn wake(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<()> {

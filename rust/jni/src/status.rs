@@ -46,6 +46,8 @@ pub(crate) const NEEDS_ROOM: i32 = 1;
 pub(crate) const TIMED_OUT: i32 = 2;
 /// Somebody has called `wake`.
 pub(crate) const WOKEN: i32 = 3;
+/// What comes next was received under another name.
+pub(crate) const RENAMED: i32 = 5;
 /// The connection has ended; the number tells where in a message.
 pub(crate) const ENDED: i32 = 4;
 
@@ -83,6 +85,7 @@ pub(crate) fn of_received(received: Result<Received, Error>) -> jlong {
         Ok(Received::NeedsRoom(total)) => pair(NEEDS_ROOM, total),
         Ok(Received::TimedOut) => pair(TIMED_OUT, 0),
         Ok(Received::Woken) => pair(WOKEN, 0),
+        Ok(Received::Renamed) => pair(RENAMED, 0),
         Ok(Received::Ended(cut)) => pair(
             ENDED,
             match cut {

@@ -209,6 +209,7 @@ static void callbacks(void)
 int main(int argc, char **argv)
 {
     check_start(argc, argv, "events", 60);
+    network_start();
     snprintf(list, sizeof list, "%s,%s,%s", check_name(0), check_name(1), check_name(2));
     bad_arguments();
     classic_session();

@@ -4,19 +4,35 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "check.h"
+
+/* Counts the requests of all processes of the program. */
+static int *network_requests;
+
+/* To be called before any fork. */
+static void network_start(void)
+{
+    network_requests = mmap(NULL, sizeof *network_requests, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(network_requests != MAP_FAILED);
+}
 
 /* Has it do something ("kill 0", "restart 1"), and waits until that is done. */
 static void network(const char *command)
 {
-    static int number;
-    char answer[100];
+    char line[100];
+    size_t length;
 
-    printf("do %d %s\n", ++number, command);
-    fflush(stdout);
-    CHECK(fgets(answer, sizeof answer, stdin) != NULL);
-    CHECK_STR(answer, "done\n");
+    snprintf(line, sizeof line, "do %d %s\n", ++*network_requests, command);
+    write_all(STDOUT_FILENO, line, strlen(line));
+    for (length = 0; length == 0 || line[length - 1] != '\n'; length++) {
+        CHECK(length < sizeof line);
+        read_all(STDIN_FILENO, line + length, 1);
+    }
+    CHECK_EQ(length, 5);
+    CHECK_MEM(line, "done\n", 5);
 }
 
 #endif

@@ -40,6 +40,7 @@ int main(int argc, char **argv)
     int i;
 
     check_start(argc, argv, "plain", 60);
+    network_start();
     CHECK_EQ(SP_connect(check_name(0), "bob", 0, 1, &mbox, private_group), ACCEPT_SESSION);
     CHECK_EQ(SP_join(mbox, "g"), 0);
     expect(mbox, REG_MEMB_MESS | CAUSED_BY_JOIN, 1);

@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod queue;
+mod wait;
 
 use std::fmt;
 use std::os::fd::AsRawFd;
@@ -20,6 +21,7 @@ use crate::table;
 
 pub(crate) use dispatch::{Dispatcher, lock as lock_dispatcher};
 use queue::Queue;
+pub(crate) use wait::wake;
 
 /// Why a session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

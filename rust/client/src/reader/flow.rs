@@ -39,6 +39,8 @@ pub(crate) struct Flow {
     slow: bool,
     /// Nothing more is read until the low mark is reached.
     full: bool,
+    /// Reading can go on, which the reader has not been told yet.
+    look: bool,
     /// With so few bytes in the inbox a receiver has to look whether the time of slowness is over.
     /// Not 0 only in such a time.
     pub(super) eases_at: usize,
@@ -214,14 +216,14 @@ pub(crate) fn refill(session: &Session, rx: &mut Rx) -> bool {
             );
             let goes_on = spill.failure().is_none() && spill.taken_space() <= low;
             if goes_on && std::mem::take(&mut rx.watch.flow.full) {
-                rx.watch.wants = true;
+                rx.watch.flow.look = true;
             }
             true
         }
         found @ (Refill::Some | Refill::Empty) => {
             rx.spill = None;
             // Reading goes on, and the time of slowness may be over.
-            rx.watch.wants |= std::mem::take(&mut rx.watch.flow.full);
+            rx.watch.flow.look |= std::mem::take(&mut rx.watch.flow.full);
             rx.watch.flow.eases_at = usize::MAX;
             matches!(found, Refill::Some)
         }
@@ -392,12 +394,16 @@ pub(super) struct Eased {
 /// Something has been taken.
 pub(super) fn eased(session: &Session, rx: &mut Rx) -> Eased {
     let options = &session.options;
+    let look = Eased {
+        read: std::mem::take(&mut rx.watch.flow.look),
+        trim: false,
+    };
     if is_content(rx) {
-        return Eased::default();
+        return look;
     }
     let waiting = rx.waiting();
     if reaches_low(waiting, options) {
-        return Eased::default();
+        return look;
     }
     let Waiting { messages, bytes } = waiting;
     let flow = &mut rx.watch.flow;
@@ -405,7 +411,7 @@ pub(super) fn eased(session: &Session, rx: &mut Rx) -> Eased {
     if std::mem::take(&mut flow.slow) {
         session.tell(Event::SlowCleared { messages, bytes });
     }
-    let read = std::mem::take(&mut flow.full);
+    let read = std::mem::take(&mut flow.full) || look.read;
     let trim = flow.big && bytes <= COUNT_FROM as u64;
     if trim {
         flow.big = false;

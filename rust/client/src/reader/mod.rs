@@ -5,16 +5,17 @@
 //! thread that waits on the link is entered as the owner; the reader then notes `wants` and goes
 //! away, and the owner sees the note under the same lock when it is done.
 //!
-//! A link is *armed* while the reader is woken by its arrivals. A program that keeps coming back to
-//! receive before anything is there is served by its own thread, and waking the reader each time
-//! would only cost; so such a receiver disarms the link, and a coarse tick arms it again when
-//! nobody has come back. See [`Watch`].
+//! A link is *armed* while the reader is woken by its arrivals. Waking it for a receiver's own
+//! messages would only cost. So a receiver that waits on a stable link waits at a *gate*, where the
+//! kernel wakes it instead of the reader; one that waits on a socket mailbox disarms and arms again
+//! when it leaves; and a program that keeps coming back soon has the link to itself, and a coarse tick
+//! arms it again when nobody has come back. See [`Watch`].
 
 mod flow;
 mod thread;
 
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,17 +33,30 @@ const TICK: Duration = Duration::from_millis(1);
 /// Receives in a row that must come before their message until a stable link is disarmed.
 const FIRST_STREAK: u32 = 16;
 
+/// Waits of a receiver within this time of the one before are a busy program's.
+const SOON: Duration = Duration::from_micros(500);
+
 /// How the reader and one link stand; part of the session's receiving half.
+///
+/// | | who sees an arrival |
+/// | --- | --- |
+/// | `armed` | the reader is woken (stable kind: unless a receiver waits at the gate) |
+/// | `ticking` | the program's receivers, which keep coming back; the tick sees when they do not |
+/// | `parked` | the receiver that is inside; when it leaves, it arms (socket kind) |
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// The reader is woken by arrivals.
     armed: bool,
+    /// The link is in the reader's set, armed or resting there.
+    entered: bool,
     /// The tick looks at this link.
     ticking: bool,
-    /// The tick has stopped because a receiver was inside: whoever leaves has to wake the reader.
+    /// Nobody but the receiver that is inside sees an arrival: whoever leaves has to arm.
     parked: bool,
     /// The reader has found an owner; whoever leaves has to look for what is left.
     wants: bool,
+    /// The last read by a receiver got all that it had asked for, so that there may be more.
+    pub(crate) more: bool,
     /// How the session stands with its limits.
     pub(crate) flow: Flow,
     /// Reads of the link by receivers. A program that takes what is in the inbox does not read: it
@@ -51,36 +65,47 @@ pub(crate) struct Watch {
     /// `reads` when the reader last had to drain because the program had not read: no need to leave
     /// it further arrivals first until it has been here again.
     stayed_away: u32,
-    /// Receives in a row that came before the reader, soon after the one before.
+    /// Waits in a row of receivers that came before the reader, soon after the one before.
     streak: u32,
-    /// How long the streak must be (stable kind).
+    /// How long the streak must be.
     needed: u32,
     /// The present receive has read the link.
     has_read: bool,
-    /// When the last receive ended that had read the link (stable kind, where it matters).
-    last_return: Option<Instant>,
+    /// The last wait of a receiver that found the link armed or parked.
+    last_wait: Option<Instant>,
+    /// Where receivers wait on a stable link.
+    gate: Option<Epoll>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
         Self {
             armed: false,
+            entered: false,
             ticking: false,
             parked: false,
             wants: false,
+            more: false,
             flow: Flow::default(),
             reads: 0,
             stayed_away: 0,
             streak: 0,
             needed: FIRST_STREAK,
             has_read: false,
-            last_return: None,
+            last_wait: None,
+            gate: None,
         }
     }
 }
 
 impl Watch {
-    /// In a forked child: the reader that the notes were for is not there.
+    /// The session is closed, and nobody waits at its gate any more.
+    pub(crate) fn close_gate(&mut self) {
+        self.gate = None;
+    }
+
+    /// In a forked child: the reader that the notes were for is not there, and the gate is the
+    /// parent's.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
@@ -161,8 +186,7 @@ pub(crate) fn watch(session: &Arc<Session>) -> std::io::Result<()> {
             .epoll
             .add_hangup(far.as_raw_fd(), link_key(session) + 1)?;
     }
-    shared.epoll.add(session.link_fd(), link_key(session))?;
-    rx.watch.armed = true;
+    enter(&shared, session, &mut rx)?;
     Ok(())
 }
 
@@ -171,47 +195,128 @@ pub(crate) fn forget(session: &Session) {
     let Some(shared) = reader() else { return };
     lock(&shared.sessions).remove(&session.key());
     let mut rx = session.rx();
-    if rx.watch.armed && session.link_is_ours() {
+    if rx.watch.entered && session.link_is_ours() {
         let _ = shared.epoll.remove(session.link_fd());
     }
     rx.watch.armed = false;
+    rx.watch.entered = false;
+    rx.watch.parked = false;
     if let Some(far) = &rx.far {
         let _ = shared.epoll.remove(far.as_raw_fd());
     }
 }
 
-/// A receiver is about to read the link itself, or to wait on it. False: the link's number does not
-/// stand for the link any more, as the program has closed it, and nothing may be read from it.
-pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> bool {
-    if !rx.watch.armed {
-        // Only a number that the program knows can be another file by now. An armed link tells by
-        // itself, when it is disarmed.
-        return !matches!(session.kind, Kind::Socket) || session.link_is_ours();
+/// Enters the link into the reader's set, armed. What is there already is reported at once.
+fn enter(shared: &Shared, session: &Session, rx: &mut Rx) -> std::io::Result<()> {
+    let (link, key) = (session.link_fd(), link_key(session));
+    if has_gate(session) {
+        shared.epoll.add_last(link, key)?;
+    } else {
+        shared.epoll.add(link, key)?;
     }
-    let early = match session.kind {
-        Kind::Socket => true,
-        Kind::Stable => {
-            let soon = rx
-                .watch
-                .last_return
-                .is_some_and(|last| last.elapsed() < TICK);
-            rx.watch.streak = if soon { rx.watch.streak + 1 } else { 0 };
-            rx.watch.streak >= rx.watch.needed
-        }
-    };
-    if !early {
-        return true;
-    }
-    let Some(shared) = reader() else { return true };
+    rx.watch.entered = true;
+    rx.watch.armed = true;
+    Ok(())
+}
+
+/// Whether receivers wait at a gate, before the reader. Of several processes each has to see every
+/// arrival, as only one of them will read; and a gate would not tell that its link has been replaced.
+fn has_gate(session: &Session) -> bool {
+    session.kind == Kind::Stable && !session.claim.is_shared() && session.auto.is_none()
+}
+
+/// Takes the link out of the reader's set. False: its number is somebody else's by now.
+fn leave(shared: &Shared, session: &Session, rx: &mut Rx) -> bool {
     rx.watch.armed = false;
-    if shared.epoll.remove(session.link_fd()).is_err() {
-        return false;
+    rx.watch.entered = false;
+    shared.epoll.remove(session.link_fd()).is_ok()
+}
+
+/// How a receiver is to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// On the link, in whatever call.
+    Link,
+    /// At this gate, until the link is readable.
+    Gate(RawFd),
+    /// Not at all: the link's number does not stand for the link any more, as the program has closed
+    /// it, and nothing may be read from it.
+    Gone,
+}
+
+/// A receiver is about to read the link itself, without waiting. False: see [`Way::Gone`].
+pub(crate) fn may_read(session: &Session, rx: &mut Rx) -> bool {
+    if rx.watch.armed && is_busy(rx) {
+        return match reader() {
+            Some(shared) => begin_ticking(&shared, session, rx),
+            None => true,
+        };
     }
-    if !rx.watch.ticking {
+    // Only a number that the program knows can be another file by now.
+    session.kind != Kind::Socket || session.link_is_ours()
+}
+
+/// A receiver is about to wait on the link.
+pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> Way {
+    let way = |ours| if ours { Way::Link } else { Way::Gone };
+    if !rx.watch.armed {
+        return way(session.kind != Kind::Socket || session.link_is_ours());
+    }
+    let Some(shared) = reader() else {
+        return Way::Link;
+    };
+    if is_busy(rx) {
+        return way(begin_ticking(&shared, session, rx));
+    }
+    match session.kind {
+        Kind::Socket => {
+            // A set tells by itself that a number is not what was entered.
+            rx.watch.armed = false;
+            rx.watch.parked = true;
+            way(shared
+                .epoll
+                .set_watching(session.link_fd(), link_key(session), false)
+                .is_ok())
+        }
+        Kind::Stable if !has_gate(session) => Way::Link,
+        Kind::Stable => {
+            if rx.watch.gate.is_none() {
+                // The gate must have been added first.
+                let out = leave(&shared, session, rx);
+                rx.watch.gate = out.then(|| Epoll::gate(session.link_fd()).ok()).flatten();
+                if enter(&shared, session, rx).is_err() {
+                    return Way::Gone;
+                }
+            }
+            rx.watch
+                .gate
+                .as_ref()
+                .map_or(Way::Link, |gate| Way::Gate(gate.raw()))
+        }
+    }
+}
+
+/// Counts a wait (or a read) of a receiver. True: it keeps coming back so soon that the reader should
+/// leave the link to it.
+fn is_busy(rx: &mut Rx) -> bool {
+    let now = Instant::now();
+    let soon = rx
+        .watch
+        .last_wait
+        .replace(now)
+        .is_some_and(|last| now.duration_since(last) < SOON);
+    rx.watch.streak = if soon { rx.watch.streak + 1 } else { 0 };
+    rx.watch.streak >= rx.watch.needed
+}
+
+/// Leaves the link to the program for as long as it keeps coming back.
+fn begin_ticking(shared: &Shared, session: &Session, rx: &mut Rx) -> bool {
+    let ours = leave(shared, session, rx);
+    if ours && !rx.watch.ticking {
         rx.watch.ticking = true;
         shared.ask_lazily(Request::Tick(session.key()));
     }
-    true
+    ours
 }
 
 /// A receiver has read the link.
@@ -229,15 +334,25 @@ pub(crate) fn is_content(rx: &Rx) -> bool {
 
 /// A receive has ended (also one that never came to wait).
 pub(crate) fn returned(session: &Session, rx: &mut Rx) {
+    let held = rx.held_bytes();
     let watch = &mut rx.watch;
-    if std::mem::take(&mut watch.has_read) && matches!(session.kind, Kind::Stable) {
-        watch.last_return = Some(Instant::now());
-    }
-    let mut look = std::mem::take(&mut watch.wants);
+    let has_read = std::mem::take(&mut watch.has_read);
+    // What the reader has found, or what came while this thread waited at the gate, is left to nobody
+    // else.
+    let more = std::mem::take(&mut watch.more);
+    let mut look = match session.kind {
+        Kind::Socket => std::mem::take(&mut watch.wants),
+        Kind::Stable => {
+            std::mem::take(&mut watch.wants) && held > 0 || has_read && more && watch.armed
+        }
+    };
     let eased = flow::eased(session, rx);
     look |= eased.read;
-    // The tick has stopped for this link, so nobody else would notice if the program stays away.
-    look |= std::mem::take(&mut rx.watch.parked);
+    if std::mem::take(&mut rx.watch.parked)
+        && let Some(shared) = reader()
+    {
+        rearm(&shared, session, rx);
+    }
     if look && let Some(shared) = reader() {
         shared.ask(Request::Look(session.key()));
     }
@@ -250,12 +365,11 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
 
 /// The link is about to be replaced: its arrivals wake nobody any more.
 pub(crate) fn unwatch_link(session: &Session, rx: &mut Rx) {
-    if rx.watch.armed
+    if rx.watch.entered
         && let Some(shared) = reader()
     {
-        let _ = shared.epoll.remove(session.link_fd());
+        leave(&shared, session, rx);
     }
-    rx.watch.armed = false;
 }
 
 /// A new link has taken the place of the old one.
@@ -263,16 +377,28 @@ pub(crate) fn watch_link(session: &Session, rx: &mut Rx) {
     let Some(shared) = reader() else { return };
     rx.watch.streak = 0;
     rx.watch.flow.resume();
-    rx.watch.armed = shared
-        .epoll
-        .add(session.link_fd(), link_key(session))
-        .is_ok();
+    // An error leaves it to the receivers.
+    let _ = enter(&shared, session, rx);
 }
 
 /// Has the reader look at a session's link again.
 pub(crate) fn look(session: &Session) {
     if let Some(shared) = reader() {
         shared.ask(Request::Look(session.key()));
+    }
+}
+
+/// Has arrivals wake the reader again. What is there already is reported at once.
+fn rearm(shared: &Shared, session: &Session, rx: &mut Rx) {
+    if rx.watch.armed || rx.ended {
+        return;
+    }
+    let (link, key) = (session.link_fd(), link_key(session));
+    if rx.watch.entered {
+        rx.watch.armed = shared.epoll.set_watching(link, key, true).is_ok();
+    } else if session.link_is_ours() {
+        // An error leaves it to the receivers.
+        let _ = enter(shared, session, rx);
     }
 }
 

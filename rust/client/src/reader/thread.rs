@@ -27,6 +27,12 @@ const PLENTY: usize = crate::inbox::SLAB_LEN;
 /// Free memory is given back not more often than this: it takes the allocator some milliseconds.
 const TRIM_AGAIN: Duration = Duration::from_secs(1);
 
+/// So many reads within a tick are not worth a tick: their receivers can arm and disarm.
+const FEW_READS: u32 = 4;
+
+/// With less than that in a socket the daemon has room for more, whose arrival will be reported.
+const LITTLE: usize = 16 * 1024;
+
 /// Most bytes drained from one link before the others get their turn.
 const TURN_BYTES: usize = 1 << 20;
 
@@ -143,14 +149,20 @@ impl State {
     }
 
     /// On a socket mailbox an arrival is first left to the program, which the kernel has woken too,
-    /// as long as the program has not stayed away before. On a stable one it is left for as long where
+    /// as long as the program has not stayed away before; a small one for good. On a stable one it is left for as long where
     /// the program has much to take already: it will come and read by itself, or it is slow, and then
-    /// reading more at once is cheaper. True: it rests.
+    /// reading more at once is cheaper. True: nothing to do now.
     fn may_rest(&mut self, session: &Arc<Session>) -> bool {
         let rx = session.rx();
         let reads = rx.watch.reads;
         let rests = match session.kind {
-            Kind::Socket => reads != rx.watch.stayed_away,
+            Kind::Socket if reads != rx.watch.stayed_away => {
+                if fd::unread(session.link_fd()).is_ok_and(|waiting| waiting < LITTLE) {
+                    return true;
+                }
+                true
+            }
+            Kind::Socket => false,
             Kind::Stable => rx.inbox.len() >= PLENTY && rx.owner.is_none() && rx.spill.is_none(),
         };
         drop(rx);
@@ -237,20 +249,24 @@ impl State {
             let Some(mut rx) = session.rx_now() else {
                 return true;
             };
-            let came_back = rx.watch.reads != entry.reads;
+            let reads = rx.watch.reads.wrapping_sub(entry.reads);
             entry.reads = rx.watch.reads;
             if session.closed.load(Ordering::Acquire) {
                 rx.watch.ticking = false;
                 return false;
             }
-            if came_back {
+            if reads > FEW_READS {
                 return true;
             }
             rx.watch.ticking = false;
-            if rx.owner.is_some() {
+            rx.watch.streak = 0;
+            if rx.owner.is_some() && session.kind == Kind::Socket {
+                // The kernel makes its mailbox readable, whatever becomes of the owner.
                 rx.watch.parked = true;
             } else {
-                rx.watch.stayed_away = rx.watch.reads;
+                if reads == 0 {
+                    rx.watch.stayed_away = rx.watch.reads;
+                }
                 arm(shared, session, &mut rx);
             }
             false
@@ -368,10 +384,7 @@ fn arm(shared: &Shared, session: &Session, rx: &mut Rx) {
     }
     rx.watch.streak = 0;
     rx.inbox.shrink();
-    rx.watch.armed = shared
-        .epoll
-        .add(session.link_fd(), super::link_key(session))
-        .is_ok();
+    super::rearm(shared, session, rx);
 }
 
 /// Data came, and its receiver has not taken it. It is only slow, and takes the token out again when
@@ -408,6 +421,8 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
     let link = session.link_fd();
     let mut turn = TURN_BYTES;
     let mut arrived = false;
+    // Something has come of which the mailbox has not told.
+    let mut untold = false;
     let more = loop {
         if turn == 0 {
             break true;
@@ -431,9 +446,16 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
             Ok(0) => {
                 session.end(rx);
                 arrived = true;
+                untold = true;
                 break false;
             }
             Ok(count) => {
+                untold = true;
+                if !rx.token {
+                    // The program need not wait for the rest of the turn.
+                    session.settle_token(rx);
+                    untold = !rx.token;
+                }
                 arrived = true;
                 turn -= count.min(turn);
                 flow::took(session, rx, count);
@@ -447,13 +469,20 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
                 _ => {
                     session.end(rx);
                     arrived = true;
+                    untold = true;
                     break false;
                 }
             },
         }
     };
     if arrived {
-        session.renew_token(rx);
+        // The program has not come before it.
+        rx.watch.streak = 0;
+        if untold {
+            session.renew_token(rx);
+        } else {
+            session.settle_token(rx);
+        }
     }
     more
 }

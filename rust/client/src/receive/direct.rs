@@ -98,7 +98,7 @@ impl Receive<'_, '_> {
         if !is_large(&layout) || !self.suits(session, &header, &layout) {
             return false;
         }
-        if !reader::before_wait(session, rx) {
+        if !reader::may_read(session, rx) {
             session.number_is_gone(rx);
             return false;
         }
@@ -232,7 +232,8 @@ impl Receive<'_, '_> {
         let (header, layout) = (&direct.header, &direct.layout);
         rx.inbox.push(extra);
         // With large messages a bulk read would only bring the beginning of the next one.
-        rx.bulk = extra.len() == AHEAD && !is_large(layout);
+        rx.watch.more = extra.len() == AHEAD;
+        rx.bulk = rx.watch.more && !is_large(layout);
         rx.refused = false;
         rx.gives(1, HEADER_LEN + layout.total());
         let index = service::is_regular_membership(header.kind)

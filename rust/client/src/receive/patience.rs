@@ -113,7 +113,7 @@ impl<'r, 'm> Receive<'r, 'm> {
 
     /// Reads what is there of a header, and no byte more.
     pub(super) fn read_header_now(&self, session: &Session, rx: &mut Rx) -> Fill {
-        if !reader::before_wait(session, rx) {
+        if !reader::may_read(session, rx) {
             session.number_is_gone(rx);
             return Fill::Ended;
         }

@@ -8,13 +8,21 @@
 
 use std::os::fd::RawFd;
 
-use libc::{c_int, c_void, msghdr, nfds_t, pollfd, size_t, ssize_t};
+use libc::{c_int, c_void, epoll_event, msghdr, nfds_t, pollfd, sigset_t, size_t, ssize_t};
 
 // The libc crate declares these as functions that never unwind; the compiler then drops the
 // unwind tables of the callers and a cancelled thread aborts the process.
 unsafe extern "C-unwind" {
     fn recv(fd: c_int, buf: *mut c_void, len: size_t, flags: c_int) -> ssize_t;
     fn poll(fds: *mut pollfd, nfds: nfds_t, timeout: c_int) -> c_int;
+    // Not epoll_wait, which the reader uses and which the libc crate declares.
+    fn epoll_pwait(
+        set: c_int,
+        events: *mut epoll_event,
+        most: c_int,
+        timeout: c_int,
+        mask: *const sigset_t,
+    ) -> c_int;
 }
 
 /// What a blocking call asks of the kernel.
@@ -25,6 +33,10 @@ enum Request {
         fd: RawFd,
         buf: *mut u8,
         len: usize,
+    },
+    Gate {
+        set: RawFd,
+        event: epoll_event,
     },
     Poll {
         fds: [pollfd; 2],
@@ -54,6 +66,17 @@ impl BlockingCall {
         let (buf, len) = landing.tail(offset);
         Self {
             request: Request::Recv { fd, buf, len },
+            ..Self::NONE
+        }
+    }
+
+    /// Waits at a gate ([`Epoll::gate`](super::epoll::Epoll::gate)).
+    pub(crate) fn gate(set: RawFd) -> Self {
+        Self {
+            request: Request::Gate {
+                set,
+                event: epoll_event { events: 0, u64: 0 },
+            },
             ..Self::NONE
         }
     }
@@ -119,6 +142,11 @@ impl BlockingCall {
                 // keeps alive for as long as a receiver is registered on it.
                 unsafe { recv(*fd, buf.cast(), *len, 0) }
             }
+            Request::Gate { set, event } => {
+                // SAFETY: `event` is live, an array of one; no mask is given.
+                let ready = unsafe { epoll_pwait(*set, event, 1, -1, std::ptr::null()) };
+                ready as isize
+            }
             Request::Poll {
                 fds,
                 count,
@@ -147,10 +175,20 @@ impl BlockingCall {
                     return !super::fd::would_block(self.errno);
                 }
             }
-            Request::Poll { fds, .. } => {
-                let ready = super::fd::ready_now(fds[0].fd, fds[0].events);
+            // A set is readable itself as soon as something in it is ready.
+            Request::Gate { set, .. } => {
+                let ready = super::fd::ready_now(*set, libc::POLLIN);
                 self.result = isize::from(ready != 0);
                 return ready != 0;
+            }
+            Request::Poll { fds, count, .. } => {
+                let one = fds.iter_mut().take(*count);
+                let ready = one.filter_map(|one| {
+                    one.revents = super::fd::ready_now(one.fd, one.events);
+                    (one.revents != 0).then_some(())
+                });
+                self.result = isize::try_from(ready.count()).unwrap_or(0);
+                return self.result > 0;
             }
         }
         true
@@ -162,7 +200,7 @@ impl BlockingCall {
             Request::Poll { fds, .. } => {
                 super::fd::wait_ready(fds[0].fd, fds[0].events, timeout_ms) != 0
             }
-            Request::Nothing | Request::Recv { .. } => true,
+            Request::Nothing | Request::Recv { .. } | Request::Gate { .. } => true,
         }
     }
 
@@ -171,6 +209,7 @@ impl BlockingCall {
         match self.request {
             Request::Poll { fds, count, .. } if count > 0 => Some((fds[0].fd, fds[0].events)),
             Request::Recv { fd, .. } => Some((fd, libc::POLLIN)),
+            Request::Gate { set, .. } => Some((set, libc::POLLIN)),
             Request::Poll { .. } | Request::Nothing => None,
         }
     }
@@ -181,7 +220,7 @@ impl BlockingCall {
             Request::Poll { timeout_ms, .. } => u64::try_from(timeout_ms)
                 .ok()
                 .map(std::time::Duration::from_millis),
-            Request::Recv { .. } | Request::Nothing => None,
+            Request::Recv { .. } | Request::Gate { .. } | Request::Nothing => None,
         }
     }
 

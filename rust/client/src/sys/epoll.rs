@@ -54,6 +54,41 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, fd, events, key)
     }
 
+    /// The same, but only for arrivals that nobody takes who waits at a gate of `fd`
+    /// ([`gate`](Self::gate)).
+    pub(crate) fn add_last(&self, fd: RawFd, key: u64) -> io::Result<()> {
+        // EPOLLRDHUP is not allowed here; the end of a stream counts as input.
+        let events = libc::EPOLLIN | libc::EPOLLET | libc::EPOLLEXCLUSIVE;
+        self.control(libc::EPOLL_CTL_ADD, fd, events, key)
+    }
+
+    /// A set of `fd` alone, for receivers to wait at. As long as one waits there, an arrival wakes it
+    /// and not a set to which `fd` is added later by [`add_last`](Self::add_last): the kernel goes
+    /// through exclusive waiters in the order of their adding until one has a thread to wake.
+    pub(crate) fn gate(fd: RawFd) -> io::Result<Self> {
+        let gate = Self::new()?;
+        let events = libc::EPOLLIN | libc::EPOLLEXCLUSIVE;
+        gate.control(libc::EPOLL_CTL_ADD, fd, events, 0)?;
+        Ok(gate)
+    }
+
+    /// The set's own number.
+    pub(crate) fn raw(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    /// Goes on watching `fd`, added by [`add`](Self::add), or rests until it is to go on. Where it goes
+    /// on, what is there already is reported at once. An error: see [`remove`](Self::remove).
+    pub(crate) fn set_watching(&self, fd: RawFd, key: u64, watching: bool) -> io::Result<()> {
+        let events = if watching {
+            libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET
+        } else {
+            // Hang-ups and errors are reported whatever is asked for.
+            libc::EPOLLET
+        };
+        self.control(libc::EPOLL_CTL_MOD, fd, events, key)
+    }
+
     /// Watches `fd` for its peer's going only.
     pub(crate) fn add_hangup(&self, fd: RawFd, key: u64) -> io::Result<()> {
         self.control(

@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod blocking;
+pub(crate) mod clock;
 pub(crate) mod epoll;
 pub(crate) mod fd;
 pub(crate) mod file;

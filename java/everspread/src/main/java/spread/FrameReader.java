@@ -21,12 +21,16 @@ final class FrameReader {
     private static final int MARKERS = 0x80000080;
 
     private final SpreadConnection connection;
-    private final String privateName;
+    private String privateName;
     private final NameCache names = new NameCache();
 
-    FrameReader(SpreadConnection connection, String privateName) {
+    FrameReader(SpreadConnection connection) {
         this.connection = connection;
-        this.privateName = privateName;
+    }
+
+    /** The session is known by this name from now on. */
+    void rename(String name) {
+        privateName = name;
     }
 
     /**

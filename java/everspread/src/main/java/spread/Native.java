@@ -41,6 +41,7 @@ final class Native {
     static final int TIMED_OUT = 2;
     static final int WOKEN = 3;
     static final int ENDED = 4;
+    static final int RENAMED = 5;
 
     private Native() {}
 
@@ -68,7 +69,7 @@ final class Native {
     /** Why the last connect of this thread has failed, in UTF-8; answers its length. */
     static native int complaint(byte[] text);
 
-    /** The session's private group; answers the length of the name. */
+    /** The private group under which the next messages were received; answers its length. */
     static native int privateGroup(long session, byte[] name);
 
     /**
@@ -84,16 +85,36 @@ final class Native {
     static native int ready(long session);
 
     /**
-     * Sends a message.
+     * Sends a message, and others behind it.
      *
-     * @param buffer direct: from its start the groups, 32 bytes each, then the body
+     * @param buffer direct: from its start the groups, 32 bytes each, the body, whole frames
+     * @param length of the body
+     * @param behind bytes of frames; only for sessions of which {@link #takesMany} is 1
      */
     static native int multicast(
-            long session, ByteBuffer buffer, int service, int groups, short messType, int length);
+            long session,
+            ByteBuffer buffer,
+            int service,
+            int groups,
+            short messType,
+            int length,
+            int behind);
+
+    /** 1 if frames can follow a message, 0 if not. */
+    static native int takesMany(long session);
 
     static native int join(long session, byte[] group);
 
     static native int leave(long session, byte[] group);
+
+    /** Waits for the next event; answers the length of its line, 0 for none, or {@link #NO_SESSION}. */
+    static native int event(long session, byte[] text, int timeoutMs);
+
+    /** Where the daemon is; answers the length. */
+    static native int daemon(long session, byte[] text);
+
+    /** Bytes that have been received and not taken. */
+    static native long waitingBytes(long session);
 
     /** Has the present or the next receive answer {@link #WOKEN}. */
     static native void wake(long session);

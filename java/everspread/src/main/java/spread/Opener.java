@@ -7,22 +7,34 @@ import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeMap;
+import spread.ext.SpreadClient;
 
 /** Opens one session: what is asked for, and what the answers mean. */
 final class Opener {
 
     private byte[] daemons;
+    /** The daemons were named by options, not by an address. */
+    private boolean chosen;
     private byte[] privateName = {};
     private boolean priority;
     private boolean membership;
     private String authName = "NULL";
     private String authClass = NULLAuth.class.getName();
     private int timeoutMs;
-    private String options = "";
+    private final Map<String, String> options = new TreeMap<>();
 
     Opener daemons(String list) {
         daemons = list.getBytes(StandardCharsets.UTF_8);
         return this;
+    }
+
+    /** A list that no system property replaces. */
+    Opener chosenDaemons(String list) {
+        chosen = true;
+        return daemons(list);
     }
 
     /** In UTF-8: a name with other characters than ASCII is refused by the daemon. */
@@ -52,9 +64,9 @@ final class Opener {
         return this;
     }
 
-    /** {@code name=value} lines. */
-    Opener options(String lines) {
-        options = lines;
+    /** By name; they go before those of the system properties. */
+    Opener options(Map<String, String> more) {
+        options.putAll(more);
         return this;
     }
 
@@ -99,6 +111,7 @@ final class Opener {
     /** The number of the session. */
     long open() throws SpreadException {
         NativeLoader.ensure();
+        withSystemProperties();
         boolean own = !(authName.equals("NULL") && authClass.equals(NULLAuth.class.getName()));
         long answer =
                 Native.connect(
@@ -108,7 +121,7 @@ final class Opener {
                         priority,
                         membership,
                         timeoutMs,
-                        options.getBytes(StandardCharsets.UTF_8));
+                        optionLines().getBytes(StandardCharsets.UTF_8));
         if (answer == Native.RUN_METHOD) {
             SpreadException failure = authenticate();
             answer = Native.finishConnect(failure == null);
@@ -120,6 +133,52 @@ final class Opener {
             throw explain((int) answer);
         }
         return answer;
+    }
+
+    /**
+     * Programs that know nothing of options get them from {@code spread.client.*}: the list of daemons
+     * goes before the address that they name.
+     */
+    private void withSystemProperties() throws SpreadException {
+        Properties properties = System.getProperties();
+        for (String name : properties.stringPropertyNames()) {
+            if (!name.startsWith(SpreadClient.PREFIX)) {
+                continue;
+            }
+            String value = properties.getProperty(name);
+            switch (name) {
+                case SpreadClient.DAEMONS:
+                    if (!chosen) {
+                        daemons(value);
+                    }
+                    break;
+                case SpreadClient.CONNECT_TIMEOUT:
+                    if (timeoutMs == 0) {
+                        timeoutMs = milliseconds(name, value);
+                    }
+                    break;
+                case SpreadClient.PRIVATE_NAME:
+                case SpreadClient.MEMBERSHIP:
+                    // The program says so itself, always.
+                    break;
+                default:
+                    options.putIfAbsent(name.substring(SpreadClient.PREFIX.length()), value);
+            }
+        }
+    }
+
+    private static int milliseconds(String name, String value) throws SpreadException {
+        try {
+            return Integer.parseUnsignedInt(value.trim());
+        } catch (NumberFormatException e) {
+            throw new SpreadException("Bad option: " + name + " cannot be \"" + value + "\"");
+        }
+    }
+
+    private String optionLines() {
+        StringBuilder lines = new StringBuilder();
+        options.forEach((name, value) -> lines.append(name).append('=').append(value).append('\n'));
+        return lines.toString();
     }
 
     /** Runs the program's method; what is wrong, or null. */

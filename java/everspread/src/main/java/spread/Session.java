@@ -1,9 +1,12 @@
 package spread;
 
+import java.io.InterruptedIOException;
 import java.net.SocketException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import java.util.logging.Level;
@@ -27,12 +30,15 @@ final class Session {
     private static final int MOST_GROUPS = 100;
 
     /** Above this a 5.0.1 daemon delivers a message to nobody. */
-    private static final int DELIVERED_GROUPS = 43;
+    static final int DELIVERED_GROUPS = 43;
 
     /** Room for one crossing. Larger messages get what they need, for their time. */
     private static final int RECEIVE_BUFFER = 64 * 1024;
 
     private static final int SEND_BUFFER = 8 * 1024;
+
+    /** Room for messages that are sent together. */
+    private static final int MANY = 64 * 1024;
 
     private static final String HEADER_CUT = "Connection closed while reading message header";
 
@@ -44,11 +50,19 @@ final class Session {
         boolean isStopped();
 
         /** Called when a message is there, just before it is taken. False: it is to stay. */
-        boolean take();
+        default boolean take() {
+            return true;
+        }
+
+        /** How long to wait for messages; negative: for ever. */
+        default int timeoutMs() {
+            return -1;
+        }
     }
 
     private final long handle;
-    private final SpreadGroup privateGroup;
+    private final SpreadConnection connection;
+    private volatile SpreadGroup privateGroup;
     private final FrameReader reader;
 
     private final ReentrantLock receiving = new ReentrantLock();
@@ -57,8 +71,15 @@ final class Session {
     private volatile int buffered;
 
     private final ReentrantLock sending = new ReentrantLock();
-    private ByteBuffer out;
+    private FrameWriter out;
+    private final boolean takesMany;
     private boolean warned;
+
+    // Counted under the locks of the two directions, so without contention; read by anybody.
+    private final AtomicLong messagesReceived = new AtomicLong();
+    private final AtomicLong bytesReceived = new AtomicLong();
+    private final AtomicLong messagesSent = new AtomicLong();
+    private final AtomicLong bytesSent = new AtomicLong();
 
     /** The program has disconnected. */
     private volatile boolean closed;
@@ -69,11 +90,19 @@ final class Session {
 
     Session(SpreadConnection connection, long handle) {
         this.handle = handle;
+        this.connection = connection;
+        takesMany = Native.takesMany(handle) > 0;
+        reader = new FrameReader(connection);
+        rename();
+    }
+
+    /** Finds out under which name messages are received from now on. */
+    private void rename() {
         byte[] name = new byte[Names.FIELD];
         int length = Math.max(0, Native.privateGroup(handle, name));
         String text = new String(name, 0, length, StandardCharsets.ISO_8859_1);
         privateGroup = new SpreadGroup(connection, text);
-        reader = new FrameReader(connection, text);
+        reader.rename(text);
     }
 
     SpreadGroup privateGroup() {
@@ -99,6 +128,52 @@ final class Session {
         } finally {
             receiving.unlock();
         }
+    }
+
+    /**
+     * Waits for a message for a time, null if none has come. Interrupting the thread ends the wait.
+     */
+    SpreadMessage receive(long nanos) throws SpreadException, InterruptedIOException {
+        TimedWait wait = new TimedWait(this, nanos);
+        try {
+            if (!receiving.tryLock(nanos, TimeUnit.NANOSECONDS)) {
+                return null;
+            }
+        } catch (InterruptedException e) {
+            throw TimedWait.interrupted();
+        }
+        try {
+            return wait.run(() -> next(wait));
+        } finally {
+            receiving.unlock();
+        }
+    }
+
+    /** Received messages and bytes, sent messages and bytes, waiting bytes. */
+    long[] counts() {
+        return new long[] {
+            messagesReceived.get(),
+            bytesReceived.get(),
+            messagesSent.get(),
+            bytesSent.get(),
+            buffered + Math.max(0, Native.waitingBytes(handle))
+        };
+    }
+
+    /** Where the daemon is. */
+    String daemon() {
+        byte[] text = new byte[300];
+        int length = Math.max(0, Native.daemon(handle, text));
+        return new String(text, 0, length, StandardCharsets.UTF_8);
+    }
+
+    /** Waits for the next event; null if there will be no more. */
+    String[] nextEvent() {
+        byte[] text = new byte[1000];
+        int length = Native.event(handle, text, -1);
+        return length < 0
+                ? null
+                : new String(text, 0, length, StandardCharsets.UTF_8).split("\t", -1);
     }
 
     /**
@@ -135,7 +210,10 @@ final class Session {
                     return null;
                 }
                 try {
-                    return reader.read(in);
+                    SpreadMessage message = reader.read(in);
+                    messagesReceived.lazySet(messagesReceived.get() + 1);
+                    bytesReceived.lazySet(bytesReceived.get() + message.getData().length);
+                    return message;
                 } finally {
                     buffered = in.remaining();
                 }
@@ -144,7 +222,7 @@ final class Session {
                 in = ByteBuffer.allocateDirect(RECEIVE_BUFFER);
                 in.limit(0);
             }
-            fetch(-1);
+            fetch(stop == null ? -1 : stop.timeoutMs());
         }
     }
 
@@ -163,6 +241,9 @@ final class Session {
                 in.limit(0);
                 // The message is there. Woken meanwhile, this buffer is given up again.
                 fetch(timeoutMs);
+                return;
+            case Native.RENAMED:
+                rename();
                 return;
             case Native.TIMED_OUT:
             case Native.WOKEN:
@@ -228,26 +309,64 @@ final class Session {
         }
         sending.lock();
         try {
-            int length = Names.FIELD * groups.length + body.length;
-            if (out == null || out.capacity() < length) {
-                out = ByteBuffer.allocateDirect(Math.max(SEND_BUFFER, length + length / 4));
-            }
-            out.clear();
-            for (SpreadGroup group : groups) {
-                putName(group.toString());
-            }
-            out.put(body);
+            FrameWriter frames = writer(HEADER + Names.FIELD * groups.length + body.length);
+            frames.begin(service, groups, message.getType(), body);
             if (groups.length > DELIVERED_GROUPS && !warned) {
                 warned = true;
                 LOG.warning("a 5.0.1 daemon delivers messages to more than 43 groups to nobody");
             }
-            check(
-                    Native.multicast(
-                            handle, out, service, groups.length, message.getType(), body.length),
-                    service);
+            send(frames);
         } finally {
             sending.unlock();
         }
+    }
+
+    /** Sends messages in order, many of them at a time; stops at the first that cannot be sent. */
+    void multicast(SpreadMessage[] messages) throws SpreadException {
+        int next = 0;
+        while (next < messages.length) {
+            int taken = takesMany ? multicastMany(messages, next) : 0;
+            if (taken == 0) {
+                // It has to go by itself, or is refused.
+                multicast(messages[next]);
+                taken = 1;
+            }
+            next += taken;
+        }
+    }
+
+    /** Sends as many ordinary messages as fit together, from {@code first} on; how many these are. */
+    private int multicastMany(SpreadMessage[] messages, int first) throws SpreadException {
+        sending.lock();
+        try {
+            FrameWriter frames = writer(MANY);
+            int taken = 0;
+            while (first + taken < messages.length
+                    && frames.add(messages[first + taken], privateGroup.toString())) {
+                taken++;
+            }
+            if (taken > 0) {
+                send(frames);
+            }
+            return taken;
+        } finally {
+            sending.unlock();
+        }
+    }
+
+    /** With room for so many bytes, and nothing in it. */
+    private FrameWriter writer(int length) {
+        if (out == null || out.capacity() < length) {
+            out = new FrameWriter(Math.max(SEND_BUFFER, length + length / 4));
+        }
+        out.clear();
+        return out;
+    }
+
+    private void send(FrameWriter frames) throws SpreadException {
+        check(frames.send(handle), frames.service());
+        messagesSent.lazySet(messagesSent.get() + frames.count());
+        bytesSent.lazySet(bytesSent.get() + frames.bodyBytes());
     }
 
     /** Whether a program has put a join or a leave together by itself. */
@@ -256,21 +375,7 @@ final class Session {
         return bare == SpreadMessage.JOIN_MESS || bare == SpreadMessage.LEAVE_MESS;
     }
 
-    private void putName(String name) throws SpreadException {
-        int length = name.length();
-        if (length > Names.LONGEST) {
-            throw tooLong(name);
-        }
-        for (int i = 0; i < length; i++) {
-            char character = name.charAt(i);
-            out.put((byte) (character > 0xff ? '?' : character));
-        }
-        for (int i = length; i < Names.FIELD; i++) {
-            out.put((byte) 0);
-        }
-    }
-
-    private static SpreadException tooLong(String name) {
+    static SpreadException tooLong(String name) {
         return new SpreadException(
                 "Illegal group name: " + name.length() + " characters, at most " + Names.LONGEST);
     }

@@ -29,6 +29,10 @@ public class SpreadConnection {
     /** Size of a field for a group's name; the longest name has one character less. */
     protected static final int MAX_GROUP_NAME = 32;
 
+    static {
+        BridgeToConnection.install();
+    }
+
     private static final int DEFAULT_PORT = 4803;
     private static final int MAX_PORT = 65535;
     private static final int MAX_PRIVATE_NAME = 10;
@@ -169,8 +173,20 @@ public class SpreadConnection {
                             .daemons(Opener.list(address, realPort))
                             .privateName(privateName == null ? "" : cut(privateName, MAX_PRIVATE_NAME))
                             .priority(priority)
-                            .membership(groupMembership)
-                            .authentication(authName, authClass));
+                            .membership(groupMembership));
+        } finally {
+            connecting.unlock();
+        }
+    }
+
+    /** For package {@code spread.ext}. */
+    void connect(Opener opener) throws SpreadException {
+        connecting.lock();
+        try {
+            if (isLive(session)) {
+                throw new SpreadException("Already connected.");
+            }
+            open(opener);
         } finally {
             connecting.unlock();
         }
@@ -180,7 +196,7 @@ public class SpreadConnection {
     private void open(Opener opener) throws SpreadException {
         // What is left of a connection that was lost.
         end(session);
-        long handle = opener.open();
+        long handle = opener.authentication(authName, authClass).open();
         Session fresh = new Session(this, handle);
         synchronized (state) {
             watch = Reaper.watch(this, handle);
@@ -297,8 +313,27 @@ public class SpreadConnection {
      * @throws SpreadException for the first that cannot be sent; those before it are sent
      */
     public void multicast(SpreadMessage[] messages) throws SpreadException {
-        for (SpreadMessage message : messages) {
-            multicast(message);
+        if (messages.length == 0) {
+            return;
+        }
+        if (overridesMulticast()) {
+            for (SpreadMessage message : messages) {
+                multicast(message);
+            }
+        } else {
+            connected().multicast(messages);
+            keepAlive();
+        }
+    }
+
+    /** Whether the program has a multicast of its own, which is to see every message. */
+    private boolean overridesMulticast() {
+        try {
+            return getClass() != SpreadConnection.class
+                    && getClass().getMethod("multicast", SpreadMessage.class).getDeclaringClass()
+                            != SpreadConnection.class;
+        } catch (NoSuchMethodException | RuntimeException e) {
+            return true;
         }
     }
 
@@ -322,6 +357,19 @@ public class SpreadConnection {
         Session present = connected();
         SpreadMessage message = fromKept();
         return message != null ? message : present.receive(null);
+    }
+
+    /** For package {@code spread.ext}: null if nothing has come in time. */
+    SpreadMessage receive(long nanos) throws SpreadException, InterruptedIOException {
+        refuseListeners();
+        Session present = connected();
+        SpreadMessage message = fromKept();
+        return message != null ? message : present.receive(nanos);
+    }
+
+    /** For package {@code spread.ext}. */
+    Session session() {
+        return session;
     }
 
     /**
