@@ -137,6 +137,15 @@ wake_reader
 [ "$code" -eq 0 ] || fail "the reader did not get everything in order"
 echo "   Nothing was lost: the library has taken the messages from the daemon while the program slept."
 
+say "The same with little memory: 1 MiB of it, and what does not fit goes to disk (SPREAD_OPTIONS, the program is the same)"
+export SPREAD_OPTIONS="recv_policy=spill&recv_max_bytes=1M&spill_dir=$work"
+start_reader "$LIBDIR"
+flood
+wake_reader
+unset SPREAD_OPTIONS
+[ "$code" -eq 0 ] || fail "the reader did not get everything in order from disk"
+echo "   Nothing was lost here either, and the file is gone: it never had a name."
+
 say "What the limit of $LIMIT does to a reader for whom nobody takes messages: the same, but the whole process is frozen"
 start_reader "$LIBDIR"
 kill -STOP "$reader"

@@ -1,6 +1,7 @@
 //! The `SPX_` functions, options and the log, as C programs see them: `tests/ext_c/c`, compiled against our headers, and run on
 //! an embedded network and, where `SPREAD_DAEMON` names one, on real daemons.
 
+mod behind;
 mod log;
 #[path = "../c_programs/places.rs"]
 mod places;
@@ -135,7 +136,7 @@ programs! {
 }
 
 /// Programs that are run by tests of their own.
-const DRIVEN: &[&str] = &["says", "stays"];
+const DRIVEN: &[&str] = &["behind", "says", "stays"];
 
 #[test]
 fn every_program_is_run() {

@@ -212,6 +212,31 @@ impl Inbox {
         self.split_off(whole)
     }
 
+    /// Takes bytes off the front, whole slabs without copying them.
+    pub(crate) fn split_front(&mut self, count: usize) -> Vec<Vec<u8>> {
+        self.head_into_slab();
+        let mut pieces = Vec::with_capacity(count / super::SLAB_LEN + 2);
+        let mut left = count.min(self.len);
+        self.len -= left;
+        while left > 0 {
+            let Some(slab) = self.slabs.front_mut() else {
+                break;
+            };
+            let part = left.min(slab.len());
+            left -= part;
+            if slab.at == 0 && part == slab.len() {
+                pieces.push(std::mem::take(&mut slab.bytes));
+            } else {
+                pieces.push(slab.left()[..part].to_vec());
+                slab.at += part;
+            }
+            if slab.len() == 0 {
+                self.drop_front();
+            }
+        }
+        pieces
+    }
+
     /// Puts all of `other` behind.
     pub(crate) fn append(&mut self, other: &mut Self) {
         other.head_into_slab();

@@ -26,6 +26,9 @@ const WARN_AGAIN: Duration = Duration::from_secs(60);
 /// out: it writes no more than that to a reader that keeps up. Sockets hold some 200 KiB.
 const BEHIND: usize = 96 << 10;
 
+/// From so many bytes on, memory is given back to the system when they are taken.
+const BIG: usize = 4 << 20;
+
 /// From so many bytes on, messages are counted as they come; below, when somebody asks.
 const COUNT_FROM: usize = SLAB_LEN;
 
@@ -46,6 +49,8 @@ pub(crate) struct Flow {
     /// The most that has waited.
     pub(crate) peak: Waiting,
     warned: Option<Instant>,
+    /// So much has waited that the memory is to be given back when it is gone.
+    big: bool,
     /// Bytes that have been read in bulk since the link was last found empty.
     since_dry: usize,
     /// The link had one byte left, which stays there; it is empty if the next read brings more.
@@ -291,6 +296,10 @@ pub(super) fn took(session: &Session, rx: &mut Rx, count: usize) {
         session.tell(Event::Dropped { messages, bytes });
     }
     if rx.held_bytes() >= COUNT_FROM || rx.newest().1.is_some() || options.recv_max_messages != 0 {
+        if rx.held_bytes() >= BIG && !std::mem::replace(&mut rx.watch.flow.big, true) {
+            let flow = &mut rx.watch.flow;
+            flow.eases_at = flow.eases_at.max(COUNT_FROM);
+        }
         let waiting = rx.waiting();
         let peak = &mut rx.watch.flow.peak;
         peak.messages = peak.messages.max(waiting.messages);
@@ -384,20 +393,42 @@ pub(super) fn is_content(rx: &Rx) -> bool {
     eases_at == 0 || rx.inbox.len() > eases_at
 }
 
-/// Something has been taken. True: reading had stopped, and can go on.
-pub(super) fn eased(session: &Session, rx: &mut Rx) -> bool {
+/// What has become possible because something was taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Eased {
+    /// Reading had stopped, and can go on.
+    pub(super) read: bool,
+    /// Much memory is free that the allocator should give back.
+    pub(super) trim: bool,
+}
+
+/// Something has been taken.
+pub(super) fn eased(session: &Session, rx: &mut Rx) -> Eased {
     let options = &session.options;
-    let look = std::mem::take(&mut rx.watch.flow.look);
-    if is_content(rx) || reaches_low(rx.waiting(), options) {
+    let look = Eased {
+        read: std::mem::take(&mut rx.watch.flow.look),
+        trim: false,
+    };
+    if is_content(rx) {
         return look;
     }
-    let Waiting { messages, bytes } = rx.waiting();
+    let waiting = rx.waiting();
+    if reaches_low(waiting, options) {
+        return look;
+    }
+    let Waiting { messages, bytes } = waiting;
     let flow = &mut rx.watch.flow;
-    flow.eases_at = 0;
+    flow.eases_at = if flow.big { COUNT_FROM } else { 0 };
     if std::mem::take(&mut flow.slow) {
         session.tell(Event::SlowCleared { messages, bytes });
     }
-    std::mem::take(&mut flow.full) || look
+    let read = std::mem::take(&mut flow.full) || look.read;
+    let trim = flow.big && bytes <= COUNT_FROM as u64;
+    if trim {
+        flow.big = false;
+        flow.eases_at = 0;
+    }
+    Eased { read, trim }
 }
 
 /// Whether more than the low mark waits.

@@ -126,6 +126,8 @@ impl Watch {
 enum Request {
     /// See whether the link has something.
     Look(u64),
+    /// Give free memory back to the system.
+    Trim,
     /// Begin to tick for it.
     Tick(u64),
     /// The end of this pipe tells that a forked child is gone or has replaced its program.
@@ -384,7 +386,8 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
             std::mem::take(&mut watch.wants) && held > 0 || has_read && more && watch.armed
         }
     };
-    look |= flow::eased(session, rx);
+    let eased = flow::eased(session, rx);
+    look |= eased.read;
     if std::mem::take(&mut rx.watch.parked)
         && let Some(shared) = reader()
     {
@@ -392,6 +395,11 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     }
     if look && let Some(shared) = reader() {
         shared.ask(Request::Look(session.key()));
+    }
+    if eased.trim
+        && let Some(shared) = reader()
+    {
+        shared.ask(Request::Trim);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cork::{self, Flushed};
 use crate::fork;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
-use crate::sys::{clock, fd};
+use crate::sys::{clock, fd, memory};
 
 /// The bell's key in the epoll set.
 pub(super) const BELL_KEY: u64 = u64::MAX;
@@ -33,6 +33,9 @@ const REST: Duration = Duration::from_millis(1);
 
 /// With so much in the inbox of a stable mailbox there is no hurry to add to it.
 const PLENTY: usize = crate::inbox::SLAB_LEN;
+
+/// Free memory is given back not more often than this: it takes the allocator some milliseconds.
+const TRIM_AGAIN: Duration = Duration::from_secs(1);
 
 /// So many reads within a tick are not worth a tick: their receivers can arm and disarm.
 const FEW_READS: u32 = 8;
@@ -67,6 +70,9 @@ struct State {
     /// Links whose turn ended before they were dry.
     again: Vec<Arc<Session>>,
     children: Vec<OwnedFd>,
+    /// When free memory is to be given back, and when it was last.
+    trim_at: Option<Instant>,
+    trimmed: Option<Instant>,
 }
 
 /// Runs for the life of the process.
@@ -86,6 +92,7 @@ pub(super) fn run(shared: &Shared) {
         state.requests(shared);
         state.rested();
         state.tick(shared);
+        state.trim();
         for session in std::mem::take(&mut state.again) {
             state.drain(session);
         }
@@ -155,6 +162,7 @@ impl State {
             .iter()
             .map(|rest| rest.until)
             .chain(self.next_tick)
+            .chain(self.trim_at)
             .min();
         next.map_or(-1, |next| {
             let left = next.saturating_duration_since(Instant::now());
@@ -196,7 +204,8 @@ impl State {
             }
             Kind::Socket => false,
             Kind::Stable => {
-                rx.watch.polled || rx.watch.taken && rx.inbox.len() >= PLENTY && rx.owner.is_none()
+                let plenty = rx.inbox.len() >= PLENTY && rx.owner.is_none() && rx.spill.is_none();
+                rx.watch.polled || rx.watch.taken && plenty
             }
         };
         drop(rx);
@@ -221,6 +230,14 @@ impl State {
         }
     }
 
+    fn trim(&mut self) {
+        if self.trim_at.is_some_and(|at| at <= Instant::now()) {
+            self.trim_at = None;
+            self.trimmed = Some(Instant::now());
+            memory::trim();
+        }
+    }
+
     fn requests(&mut self, shared: &Shared) {
         // The list is unlocked again before anything of a session is locked.
         let list = std::mem::take(&mut *lock(&shared.requests));
@@ -230,6 +247,11 @@ impl State {
                     if let Some(session) = shared.session(key) {
                         self.look(shared, session);
                     }
+                }
+                Request::Trim => {
+                    let now = Instant::now();
+                    let at = self.trimmed.map_or(now, |last| now.max(last + TRIM_AGAIN));
+                    self.trim_at.get_or_insert(at);
                 }
                 Request::Tick(key) => {
                     if let Some(session) = shared.session(key) {

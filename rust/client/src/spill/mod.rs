@@ -54,13 +54,20 @@ pub(crate) struct Spill {
     keeps_space: bool,
     /// Whole frames in the file and in flight.
     frames: u64,
-    flight: Option<Arc<Vec<u8>>>,
+    flight: Option<Arc<Flight>>,
     /// What has come last; begins with a frame.
     pub(crate) pending: Inbox,
     /// Frames that have left `pending`.
     moved: u64,
     /// Why nothing more is written.
     failed: Option<String>,
+}
+
+/// Bytes on their way to the file.
+#[derive(Debug)]
+struct Flight {
+    pieces: Vec<Vec<u8>>,
+    len: usize,
 }
 
 /// What taking back has found.
@@ -102,7 +109,7 @@ impl Spill {
 
     /// Bytes that wait here.
     pub(crate) fn len(&self) -> u64 {
-        let flight = self.flight.as_ref().map_or(0, |bytes| bytes.len());
+        let flight = self.flight.as_ref().map_or(0, |flight| flight.len);
         self.write_at - self.read_at + flight as u64 + self.pending.len() as u64
     }
 
@@ -142,12 +149,13 @@ impl Spill {
         if whole < FLIGHT {
             return;
         }
-        let mut bytes = Vec::with_capacity(whole);
-        self.pending
-            .take(whole, |piece| bytes.extend_from_slice(piece));
         self.moved += frames;
         self.frames += frames;
-        self.flight = Some(Arc::new(bytes));
+        // Slabs change hands: the reader waits for this.
+        self.flight = Some(Arc::new(Flight {
+            pieces: self.pending.split_front(whole),
+            len: whole,
+        }));
         if let Err(error) = writer::submit(session) {
             self.failed = Some(format!("no thread for writing: {error}"));
         }
@@ -170,7 +178,7 @@ impl Spill {
             self.give_back();
         } else if let Some(flight) = self.flight.take() {
             // All that is behind it is in memory, too.
-            for piece in flight.chunks(crate::inbox::SLAB_LEN) {
+            for piece in &flight.pieces {
                 inbox.push(piece);
             }
         } else if self.pending.len() > 0 {

@@ -2,10 +2,12 @@
 //! spills.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::Flight;
 use crate::reader;
 use crate::session::Session;
 use crate::sys::signals;
@@ -69,6 +71,17 @@ fn run(queue: &Queue) {
     }
 }
 
+/// Writes piece by piece, and lets other threads have their turn between: the reader is in more of a
+/// hurry, and in a process of real-time priority nothing else would interrupt this one.
+fn append(file: &File, pieces: &[Vec<u8>], mut at: u64) -> io::Result<()> {
+    for piece in pieces {
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
 /// Appends the flight of a session to its file.
 fn write(session: &Arc<Session>) {
     let (file, flight, at) = {
@@ -83,10 +96,10 @@ fn write(session: &Arc<Session>) {
         let Some(next) = next else { return };
         next
     };
-    let result = file.write_all_at(&flight, at);
+    let result = append(&file, &flight.pieces, at);
     let mut rx = session.rx();
     // A receiver may have taken it meanwhile, and another one may fly by now.
-    let is_it = |now: &Arc<Vec<u8>>| Arc::ptr_eq(now, &flight);
+    let is_it = |now: &Arc<Flight>| Arc::ptr_eq(now, &flight);
     let Some(spill) = rx
         .spills()
         .find(|spill| spill.flight.as_ref().is_some_and(is_it))
@@ -95,7 +108,7 @@ fn write(session: &Arc<Session>) {
     };
     match result {
         Ok(()) => {
-            spill.write_at += flight.len() as u64;
+            spill.write_at += flight.len as u64;
             spill.flight = None;
             spill.send_off(session);
         }

@@ -15,6 +15,7 @@ pub(crate) mod epoll;
 pub(crate) mod fd;
 pub(crate) mod file;
 pub(crate) mod fork;
+pub(crate) mod memory;
 pub(crate) mod out;
 pub(crate) mod resolve;
 pub(crate) mod shared;

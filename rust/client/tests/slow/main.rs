@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod spill;
 #[cfg(test)]
 mod support;
