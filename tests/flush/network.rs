@@ -532,3 +532,32 @@ fn calls_during_an_outage() {
     reaches(0, &mut [&mut a], FIFO);
     assert_eq!(a.library.on_group(c"FL_join", a.mbox, b"other"), 0);
 }
+
+/// A session that moves on purpose is twice in the group for a moment: the members agree once its old end is gone.
+#[test]
+fn session_moves_on_purpose() {
+    let network = Network::builder()
+        .daemons(2)
+        .start()
+        .expect("a network can be started");
+    let mut a = restored_member(&network, "a", "");
+    let mut b = Member::connect(a.library, &network.daemon(1).spread_name(), "b");
+    a.on_group(c"FL_join");
+    agree(&mut [&mut a], &in_order);
+    b.on_group(c"FL_join");
+    agree(&mut [&mut a, &mut b], &in_order);
+    let old = a.name.clone();
+    assert_eq!(a.library.on_mailbox(c"SPX_reconnect", a.mbox), 0);
+    let moved = |members: &[&mut Member]| {
+        let mut names = in_order(members);
+        names.retain(|name| *name != old);
+        names
+    };
+    let had = agree(&mut [&mut a, &mut b], &moved);
+    assert_ne!(a.name, old);
+    assert_eq!(had[0][0], News::Transition);
+    for service in [FIFO, AGREED] {
+        reaches(0, &mut [&mut a, &mut b], service);
+        reaches(1, &mut [&mut a, &mut b], service);
+    }
+}

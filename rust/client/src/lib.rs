@@ -11,6 +11,7 @@
 //! | virtual synchrony (Flush Spread) | [`flush`] |
 //! | end a session | [`disconnect`], [`kill`] |
 //! | learn what happens to a session | [`next_event`], [`event_fd`], [`set_event_callback`] |
+//! | see where a session is, have it go elsewhere | [`private_group`], [`daemon`], [`reconnect`] |
 //! | run an event loop with timers and descriptors | [`events`] |
 //! | options | [`Conf`], [`Options`] |
 //! | why a call has failed | [`reason`] |

@@ -33,7 +33,7 @@ pub fn waiting_bytes(mailbox: i32) -> Result<usize, Error> {
         .saturating_add(rx.spilled_bytes())
         .saturating_sub(refused);
     // While a link is being restored, a receive would wait.
-    let over = if session.auto.is_some() {
+    let over = if session.comes_back().is_some() {
         rx.ended && !rx.outage
     } else {
         rx.ended || at_end(&session)

@@ -518,6 +518,7 @@ impl<'r, 'm> Receive<'r, 'm> {
         if let Some(reason) = &rx.loss {
             reason::because(reason.clone());
         }
+        session.say_why_it_ended();
         if let Some(header) = rx.inbox.header()
             && let Ok(layout) = FrameLayout::of(&header, Direction::ToClient)
         {

@@ -345,12 +345,6 @@ impl<'a> Send<'a> {
         self
     }
 
-    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
-    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
-        self.total += length;
-        self
-    }
-
     /// Waits for at most `limit` until the first byte is out; then [`Error::TryAgain`], and nothing has
     /// been sent. What is begun is brought to its end.
     #[must_use]
@@ -370,6 +364,12 @@ impl<'a> Send<'a> {
             return Err(Error::TryAgain);
         }
         Ok(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
+    }
+
+    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
+    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
+        self.total += length;
+        self
     }
 
     /// Writes the header, and with it the byte order that receivers are told, in `order` instead of
@@ -485,7 +485,7 @@ impl<'a> Send<'a> {
 
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
     fn advance(&mut self, session: &Session, tx: &mut Tx) -> Result<bool, Error> {
-        let auto = session.auto.as_deref().filter(|_| self.what != What::Kill);
+        let auto = session.comes_back().filter(|_| self.what != What::Kill);
         if let Some(auto) = auto
             && self.sent > 0
             && self.outage.generation != auto.generation()

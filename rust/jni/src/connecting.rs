@@ -50,13 +50,13 @@ pub(crate) fn begin(request: &Request<'_>) -> jlong {
         priority: request.priority,
         membership: request.membership,
         methods: &[method],
-        // Methods are Java code, which no thread of the library can run.
-        again: request.method.map(|_| MethodRunner(Arc::new(|_| false))),
         limit: if request.timeout_ms == 0 {
             TimeLimit::None
         } else {
             TimeLimit::After(Duration::from_millis(request.timeout_ms.into()))
         },
+        // Methods are Java code, which no thread of the library can run.
+        again: request.method.map(|_| MethodRunner(Arc::new(|_| false))),
         conf: &conf,
     });
     match begun {

@@ -108,8 +108,8 @@ impl<'r, 'm> FlushReceive<'r, 'm> {
             self.session = ManuallyDrop::new(held::enter(session, Turn::FlushReceive));
             return Step::Blocked;
         };
+        flush.wake(&state);
         drop(state);
-        flush.free.notify_all();
         Step::Done(result.map_err(|failure| super::ending(&session, failure)))
     }
 
@@ -177,7 +177,7 @@ impl<'r, 'm> FlushReceive<'r, 'm> {
                             return (state, None);
                         }
                         // A loss is told below, behind what is there already.
-                        Progress::Done(_) => flush.free.notify_all(),
+                        Progress::Done(_) => flush.wake(&state),
                     }
                 }
                 Stage::Receiving(mut receive) => {
