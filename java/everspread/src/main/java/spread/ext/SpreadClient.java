@@ -51,8 +51,8 @@ public class SpreadClient extends SpreadConnection implements AutoCloseable {
 
     /**
      * Property: for how many microseconds a message may be kept back so that others, sent right after
-     * it, go with it; 0, the default, to 100000. Many small messages cost far less so. A receive does
-     * not wait before what was kept back is sent.
+     * it, go with it; 0, the default, to 100000. About twice as many small messages can be sent so. A
+     * receive does not wait before what was kept back is sent.
      */
     public static final String COALESCE = PREFIX + "coalesce_us";
 
