@@ -6,6 +6,7 @@
 #   make bench-java  measures them, and the jar that SPREAD_CLASSIC_JAR names beside
 #   make demo     C programs on an embedded network of three daemons (SPREAD=4803@host: on that daemon)
 #   make test     all tests, the Java suite, then the C programs again under sanitizers and valgrind
+#   make bench    benchmarks in C, see docs/PERFORMANCE.md
 #   make check    format and lints
 #   make headers  writes the generated headers, and docs/OPTIONS.md, after a change in rust/c or of the options
 #   make clean
@@ -35,7 +36,7 @@ C_TESTS = $(basename $(notdir $(shell grep -l 'Variant::from_env' tests/*.rs)) \
 
 include packaging/install.mk
 
-.PHONY: all java bench-java natives demo test test-rust test-java test-sanitized test-valgrind check headers clean
+.PHONY: all bench java bench-java natives demo test test-rust test-java test-sanitized test-valgrind check headers clean
 
 all:
 	scripts/need cargo cc
@@ -57,6 +58,10 @@ all:
 	done
 	$(CARGO) run --quiet --release --package spread-man -- $(BUILD)/man
 	touch $(BUILD)/complete
+
+# C programs on this library, and beside the classic one where SPREAD_CLASSIC_LIB names its folder. BENCH=words chooses.
+bench: all
+	$(CARGO) bench --bench end_to_end -- $(BENCH)
 
 # The libraries that the jars carry.
 natives:

@@ -321,7 +321,7 @@ fn footprint(bench: &Bench) -> Result<(), Box<dyn Error>> {
         &["connect_us", "resident_kib", "run_us"],
     );
     for transport in [Unix, Tcp] {
-        let source = Source::new(transport, "idle", 0, 1);
+        let source = Source::new(transport, "idle", 1, 1);
         bench.compare(
             &mut table,
             &format!("footprint {transport}"),

@@ -344,9 +344,8 @@ impl Bench {
 fn add_args(command: &mut Command, name: &str, source: &Source, args: &[&str]) {
     command.arg(name);
     if source.mode == "idle" {
-        if source.count > 1 || source.length > 0 {
-            command.arg(source.count.to_string());
-        }
+        // How many, where the program does not know by itself.
+        command.args((source.length == 0).then(|| source.count.to_string()));
     } else {
         command.args([source.length.to_string(), source.count.to_string()]);
     }

@@ -130,6 +130,7 @@ macro_rules! programs {
 }
 
 programs! {
+    batch
     options
     owned
 }

@@ -561,3 +561,33 @@ fn session_moves_on_purpose() {
         reaches(1, &mut [&mut a, &mut b], service);
     }
 }
+
+/// A policy that drops messages would drop votes, so it does not for members of flush groups.
+#[test]
+fn nothing_is_dropped_for_a_member_that_reads_slowly() {
+    const MESSAGES: usize = 900;
+    let network = Network::builder()
+        .start()
+        .expect("a network can be started");
+    let name = network.daemon(0).spread_name();
+    let mut a = Member::connect(Library::load(), &name, "a");
+    let slow = format!("{name}?recv_policy=drop_oldest&recv_max_bytes=64K&recv_max_messages=10");
+    let mut b = Member::connect(a.library, &slow, "b");
+    a.on_group(c"FL_join");
+    agree(&mut [&mut a], &in_order);
+    b.on_group(c"FL_join");
+    agree(&mut [&mut a, &mut b], &in_order);
+    for number in 0..MESSAGES {
+        a.send(FIFO, &format!("{number:0200}"));
+        a.receive();
+    }
+    let end = Instant::now() + scaled(Duration::from_secs(20));
+    while b.news.len() < MESSAGES {
+        b.receive();
+        assert!(Instant::now() < end, "only {} messages", b.news.len());
+        thread::yield_now();
+    }
+    for (number, news) in b.news.iter().enumerate() {
+        assert_eq!(*news, News::Data(a.name.clone(), format!("{number:0200}")));
+    }
+}

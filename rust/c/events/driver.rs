@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use spread_client::events::{Action, ItselfOnly, Outcome, Run};
+use spread_client::events::{Action, Mailboxes, Outcome, Run};
 
 use super::caller::CallerState;
 use super::shared::{FdCall, Parts, Shared, TimerCall, step};
@@ -110,7 +110,7 @@ fn prepare(shared: &mut Shared, now: i64, timeout_us: Option<i64>, select: bool)
         None => Some(timeout_us.map_or(UNWAKEABLE_US, |timeout| timeout.min(UNWAKEABLE_US))),
     };
     let Parts { events, waiter, .. } = shared.parts();
-    events.fill(now, wake, &mut ItselfOnly, &mut waiter.set);
+    events.fill(now, wake, &mut Mailboxes, &mut waiter.set);
     waiter.waiting = true;
     let target = if select {
         if waiter.select.load(&mut waiter.set, is_open) {

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use spread_client::events::{Events, PollSet, SelectSet};
+use spread_client::events::{Events, Mailboxes, PollSet, SelectSet};
 
 use super::wake::Wake;
 use crate::cancel::Cancel;
@@ -234,12 +234,13 @@ pub(super) fn entry<R: Copy>(failed: R, run: impl FnOnce(&mut Shared) -> R) -> R
 /// Registers, once, that a fork waits for the lock: the child would find it held for ever by a
 /// thread that it does not have.
 ///
-/// Handlers run before a fork in the reverse order of registration. Whoever takes another lock of
-/// this library in a handler, and takes it in [`FdSources`](spread_client::events::FdSources) too,
-/// must register first, so that this one is the outer lock in both places.
+/// Handlers run before a fork in the reverse order of registration. Those for the sessions' locks,
+/// which [`Mailboxes`] takes with this one held, are registered first, so that this one is the outer
+/// lock in both places.
 fn hold_across_forks() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.load(Ordering::Relaxed) && !REGISTERED.swap(true, Ordering::Relaxed) {
+        Mailboxes::before_own_fork_handlers();
         let (before, parent, child) = (before_fork, after_fork_in_parent, after_fork_in_child);
         // SAFETY: the three functions live as long as the process, since the library is never
         // unloaded. Without memory for them forks are as they would be without handlers.

@@ -1,5 +1,6 @@
 //! What Everspread adds to the classic interface: `sp_ext.h`, prefix `SPX_`.
 
+mod batch;
 pub(crate) mod codes;
 mod conf;
 mod connect;

@@ -10,6 +10,8 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 use spread_testd::{Control, ControlSocket, Network, ReferenceFaults, Timing};
 
+use crate::signals::Signals;
+
 /// Options of the command.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Args {
@@ -149,36 +151,4 @@ fn announce(network: &Network, control: Option<&ControlSocket>) -> io::Result<()
     }
     writeln!(out, "ready")?;
     out.flush()
-}
-
-#[cfg(unix)]
-struct Signals(signal_hook::iterator::Signals);
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).map(Self)
-    }
-
-    fn wait(mut self) {
-        self.0.forever().next();
-    }
-}
-
-/// Without signals the process is ended from outside.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    fn wait(self) {
-        loop {
-            std::thread::park();
-        }
-    }
 }

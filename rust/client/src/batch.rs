@@ -190,7 +190,17 @@ impl SessionHandle {
         let session = &*self.0;
         self.claim();
         let mut rx = session.rx();
-        while !take_would_succeed(&rx) && rx.owner.is_none() && read_bulk(session, &mut rx) {}
+        while !take_would_succeed(&rx) && rx.owner.is_none() {
+            // What is on disk comes before what is in the socket.
+            let more = if rx.spill.is_some() {
+                reader::refill(session, &mut rx)
+            } else {
+                read_bulk(session, &mut rx)
+            };
+            if !more {
+                break;
+            }
+        }
         let ready = take_would_succeed(&rx);
         session.settle_token(&mut rx);
         reader::returned(session, &mut rx);

@@ -11,6 +11,7 @@ use spread_proto::{Direction, FrameLayout, Header, Name, limits, service};
 use crate::error::Error;
 use crate::send::{self, Outgoing, Send};
 use crate::session::{Kind, Session};
+use crate::sys::fd;
 use crate::{close, notice, table};
 
 /// A session with a mailbox of the stable kind. Clones stand for the same session.
@@ -64,6 +65,13 @@ impl SessionHandle {
             return Err(Error::IllegalMessage);
         }
         Ok(send.with_frames_behind(rest.len()))
+    }
+
+    /// Sends what was kept back, see [`Send::with_more_to_come`].
+    pub fn push(&self) {
+        if !self.is_closed() && self.0.link_is_ours() {
+            fd::push(self.0.link_fd());
+        }
     }
 
     /// Whether [`multicast_with`](Self::multicast_with) is to be had.

@@ -25,6 +25,7 @@ use spread_proto::{
 };
 
 use crate::claim::Taken;
+use crate::cork::{self, Flushed};
 use crate::epoch::NextEpoch;
 use crate::error::Error;
 use crate::held::{self, Turn};
@@ -155,6 +156,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                 match self.advance(&session, &mut rx) {
                     Advance::Done(result) => break result,
                     Advance::Wait => {
+                        self.flush_first(&session);
                         rx.owner = Some(held::token());
                         drop(rx);
                         self.session = ManuallyDrop::new(held::enter(session, Turn::Receive));
@@ -236,6 +238,16 @@ impl<'r, 'm> Receive<'r, 'm> {
             Ok(())
         };
         (rx, result)
+    }
+
+    /// Messages that the program has had collected go out before it waits: what it waits for may be the
+    /// answer.
+    fn flush_first(&mut self, session: &Session) {
+        if session.batched.load(Ordering::Acquire) && cork::flush_now(session) == Flushed::Later {
+            self.pending = Pending::Readable;
+            let events = libc::POLLIN | libc::POLLOUT;
+            self.call = BlockingCall::poll(session.link_fd(), events, -1);
+        }
     }
 
     /// The blocking header read has returned.

@@ -15,8 +15,10 @@ use spread_proto::flush::wire::Suffix;
 use spread_proto::{ByteOrder, Header, Hint, Name, limits, service};
 
 use crate::auto::Auto;
+use crate::cork;
 use crate::error::Error;
 use crate::held::{self, Turn};
+use crate::reader;
 use crate::reason;
 use crate::restore;
 use crate::room::Progress;
@@ -58,6 +60,8 @@ enum What {
     Join,
     Leave,
     Kill,
+    /// Nothing of its own: what has been collected.
+    Flush,
 }
 
 /// One frame on its way.
@@ -77,6 +81,8 @@ pub struct Send<'a> {
     body_len: usize,
     total: usize,
     sent: usize,
+    /// Others are to go with it.
+    more: bool,
     waited: bool,
     /// It waits in the middle of a frame, so that nobody else may send.
     owns_turn: bool,
@@ -120,7 +126,7 @@ pub(crate) fn check_group(group: &[u8]) -> Result<(), Error> {
 }
 
 /// The session with this mailbox, if it can still send.
-fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
+pub(crate) fn live_session(mailbox: i32) -> Result<Arc<Session>, Error> {
     live(crate::table::find(mailbox).ok_or(Error::IllegalSession)?)
 }
 
@@ -274,6 +280,27 @@ impl<'a> Send<'a> {
         send
     }
 
+    /// Collects no more, and sends what has been collected.
+    ///
+    /// # Errors
+    /// [`Error::IllegalSession`], [`Error::NetError`].
+    pub fn uncork(mailbox: i32) -> Result<Self, Error> {
+        let session = live_session(mailbox)?;
+        session.tx().collected.corked = false;
+        let mut send = Self::frame(
+            session,
+            What::Flush,
+            0,
+            Hint::NONE,
+            &[],
+            &[],
+            0,
+            Suffix::NONE,
+        );
+        send.total = 0;
+        Ok(send)
+    }
+
     /// The good-bye of a session that is no longer in the table.
     pub(crate) fn kill(session: &Arc<Session>) -> Self {
         let group = *session.link.private_group.raw();
@@ -327,11 +354,26 @@ impl<'a> Send<'a> {
             body_len,
             total: spread_proto::HEADER_LEN + groups_len + data_len,
             sent: 0,
+            more: false,
             waited: false,
             owns_turn: false,
             outage: Outage::default(),
             until: None,
         }
+    }
+
+    /// Lets TCP keep the message back for others to go with it, until one comes without this, or
+    /// [`SessionHandle::push`](crate::SessionHandle::push).
+    #[must_use]
+    pub fn with_more_to_come(mut self) -> Self {
+        self.more = true;
+        self
+    }
+
+    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
+    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
+        self.total += length;
+        self
     }
 
     /// Waits for at most `limit` until the first byte is out; then [`Error::TryAgain`], and nothing has
@@ -353,12 +395,6 @@ impl<'a> Send<'a> {
             return Err(Error::TryAgain);
         }
         Ok(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
-    }
-
-    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
-    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
-        self.total += length;
-        self
     }
 
     /// Writes the header, and with it the byte order that receivers are told, in `order` instead of
@@ -474,7 +510,9 @@ impl<'a> Send<'a> {
 
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
     fn advance(&mut self, session: &Session, tx: &mut Tx) -> Result<bool, Error> {
-        let auto = session.comes_back().filter(|_| self.what != What::Kill);
+        let auto = session
+            .comes_back()
+            .filter(|_| !matches!(self.what, What::Kill | What::Flush));
         if let Some(auto) = auto
             && self.sent > 0
             && self.outage.generation != auto.generation()
@@ -516,6 +554,24 @@ impl<'a> Send<'a> {
             header.name = place.private_group;
             self.head = header.encode();
         }
+        if self.sent == 0 {
+            if self.may_join(session, tx) {
+                return Ok(true);
+            }
+            match cork::send_rest(session, tx) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, -1);
+                    self.owns_turn = true;
+                    return Ok(false);
+                }
+                Err(()) => return Err(Error::ConnectionClosed),
+            }
+            // There may have been no room before.
+            if self.may_join(session, tx) {
+                return Ok(true);
+            }
+        }
         loop {
             if self.sent == self.total {
                 return Ok(true);
@@ -543,6 +599,30 @@ impl<'a> Send<'a> {
                 }
             }
         }
+    }
+
+    /// Adds a message to those that are collected, if that is wanted and there is room.
+    fn may_join(&self, session: &Session, tx: &mut Tx) -> bool {
+        let after_us = session.options.send_batch_us;
+        if self.what != What::Message
+            || session.auto.is_some()
+            || !(tx.collected.corked || after_us > 0)
+            || !tx.collected.has_room(self.total)
+        {
+            return false;
+        }
+        let first = tx.collected.is_empty();
+        tx.collected.add(&self.head);
+        tx.collected.add(self.groups);
+        for piece in self.body {
+            tx.collected.add(piece);
+        }
+        tx.collected.add(self.suffix.as_bytes());
+        session.batched.store(true, Ordering::Release);
+        if first && !tx.collected.corked {
+            reader::flush_after(session, after_us);
+        }
+        true
     }
 
     /// There is no link. Joins and leaves count as soon as there is one; messages wait, for so long.
@@ -601,12 +681,12 @@ impl<'a> Send<'a> {
         let all = fixed.iter().chain(self.body).chain(&last);
         let count = fixed.len() + self.body.len() + usize::from(last.is_some());
         if count <= FEW_PARTS {
-            send_listed::<FEW_PARTS>(link, all, count, self.sent)
+            send_listed::<FEW_PARTS>(link, all, count, self.sent, self.more)
         } else if count <= ALL_PARTS {
-            send_listed::<ALL_PARTS>(link, all, count, self.sent)
+            send_listed::<ALL_PARTS>(link, all, count, self.sent, self.more)
         } else {
             let mut parts: Vec<IoSlice<'_>> = all.copied().collect();
-            send_from(link, &mut parts, self.sent)
+            send_from(link, &mut parts, self.sent, self.more)
         }
     }
 
@@ -638,7 +718,7 @@ impl<'a> Send<'a> {
                 }
             }
             What::Control => tx.sent_data = true,
-            What::Kill => {}
+            What::Kill | What::Flush => {}
         }
     }
 }
@@ -656,19 +736,20 @@ fn send_listed<'a, const N: usize>(
     all: impl Iterator<Item = &'a IoSlice<'a>>,
     count: usize,
     sent: usize,
+    more: bool,
 ) -> Result<usize, i32> {
     let mut parts = [IoSlice::new(&[]); N];
     for (slot, part) in parts.iter_mut().zip(all) {
         *slot = *part;
     }
-    send_from(link, &mut parts[..count.min(N)], sent)
+    send_from(link, &mut parts[..count.min(N)], sent, more)
 }
 
-fn send_from(link: i32, parts: &mut [IoSlice<'_>], sent: usize) -> Result<usize, i32> {
+fn send_from(link: i32, parts: &mut [IoSlice<'_>], sent: usize, more: bool) -> Result<usize, i32> {
     let mut rest = parts;
     IoSlice::advance_slices(&mut rest, sent);
     let few = rest.len().min(MAX_PARTS);
-    fd::send_parts(link, &rest[..few]).map_err(|error| error.raw_os_error().unwrap_or(0))
+    fd::send_parts(link, &rest[..few], more).map_err(|error| error.raw_os_error().unwrap_or(0))
 }
 
 /// The padded name field for one destination: cut to 31 bytes, no check at all, as classic.

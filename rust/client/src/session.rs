@@ -24,6 +24,7 @@ use spread_proto::Name;
 
 use crate::auto::{Auto, Place};
 use crate::claim::{Claim, Taken};
+use crate::cork::Collected;
 use crate::epoch::{Epoch, Views};
 use crate::flush::Flush;
 use crate::held::{ThreadToken, Turn};
@@ -112,6 +113,8 @@ pub(crate) struct Tx {
     pub(crate) queued: usize,
     /// The tick in which the mailbox was last seen to be ours (stable kind).
     pub(crate) seen_ours: i64,
+    /// Messages that are collected.
+    pub(crate) collected: Collected,
     /// A message with data has been sent.
     pub(crate) sent_data: bool,
     /// How many have been.
@@ -171,6 +174,8 @@ impl Tx {
             self.owner = None;
         }
         self.queued = 0;
+        // The parent sends it.
+        self.collected.clear();
     }
 }
 
@@ -193,6 +198,8 @@ pub(crate) struct Session {
     pub(crate) ended_by_program: AtomicBool,
     /// The program has disconnected; only threads that are still inside know this session.
     pub(crate) closed: AtomicBool,
+    /// Collected messages wait to be sent. Set and cleared with the sending half locked.
+    pub(crate) batched: AtomicBool,
     rx: Mutex<Rx>,
     pub(crate) rx_free: Condvar,
     tx: Mutex<Tx>,
@@ -232,6 +239,7 @@ impl Session {
             ended: AtomicBool::new(false),
             ended_by_program: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            batched: AtomicBool::new(false),
             rx: Mutex::new(Rx {
                 far,
                 ..Rx::default()

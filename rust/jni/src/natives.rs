@@ -38,7 +38,7 @@ const METHODS: &[NativeMethod<'_>] = &[
     static extern fn ready(session: jlong) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn multicast(session: jlong, buffer: JByteBuffer, service: jint,
-        groups: jint, mess_type: jshort, length: jint, behind: jint) -> jint },
+        groups: jint, mess_type: jshort, length: jint, behind: jint, more: jboolean) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn join(session: jlong, group: jbyte[]) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
@@ -47,6 +47,8 @@ const METHODS: &[NativeMethod<'_>] = &[
     static extern fn event(session: jlong, text: jbyte[], timeout_ms: jint) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn daemon(session: jlong, text: jbyte[]) -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn push(session: jlong) },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn takes_many(session: jlong) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
@@ -167,6 +169,7 @@ fn multicast<'l>(
     mess_type: jshort,
     length: jint,
     behind: jint,
+    more: jboolean,
 ) -> Result<jint> {
     let Some(session) = table::get(session) else {
         return Ok(status::NO_SESSION);
@@ -196,7 +199,12 @@ fn multicast<'l>(
         refusal: None,
     };
     if frames.is_empty() {
-        return Ok(run(session.multicast(&message)));
+        let send = session.multicast(&message);
+        return Ok(run(if more {
+            send.map(Send::with_more_to_come)
+        } else {
+            send
+        }));
     }
     Ok(run(session.multicast_with(&message, frames)))
 }
@@ -250,6 +258,13 @@ fn daemon<'l>(
         Some(session) => fill(env, &text, session.daemon().as_bytes()),
         None => Ok(status::NO_SESSION),
     }
+}
+
+fn push(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<()> {
+    if let Some(session) = table::get(session) {
+        session.push();
+    }
+    Ok(())
 }
 
 fn takes_many(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jint> {

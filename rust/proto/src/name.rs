@@ -24,13 +24,9 @@ impl Name {
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         let mut raw = [0; NAME_FIELD];
-        for (to, &from) in raw[..MAX_GROUP_NAME]
-            .iter_mut()
-            .zip(bytes.iter().take_while(|&&b| b != 0))
-        {
-            *to = from;
-        }
-        Self(raw)
+        let len = bytes.len().min(MAX_GROUP_NAME);
+        raw[..len].copy_from_slice(&bytes[..len]);
+        Self(raw).cleaned()
     }
 
     /// A name field exactly as on the wire.
@@ -214,7 +210,12 @@ mod tests {
                     raw[at] = 0;
                 }
                 let name = Name::from_raw(raw);
-                assert_eq!(name.cleaned().raw(), Name::new(name.as_bytes()).raw());
+                let mut plain = [0; NAME_FIELD];
+                let len = at.min(MAX_GROUP_NAME);
+                plain[..len].copy_from_slice(&raw[..len]);
+                assert_eq!(name.cleaned().raw(), &plain, "{at} bytes, then {junk}");
+                assert_eq!(Name::new(name.as_bytes()).raw(), &plain);
+                assert_eq!(Name::new(&raw).raw(), &plain);
             }
         }
         assert_eq!(Name::EMPTY.cleaned().raw(), Name::EMPTY.raw());

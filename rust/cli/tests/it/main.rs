@@ -2,4 +2,6 @@
 #![cfg(unix)]
 
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod testd;

@@ -26,8 +26,10 @@
 //! | `timers` | the pending timers, one per key |
 //! | `registry` | the attached descriptors, by priority |
 //! | `poll_set`, `select_set` | what one wait looks at |
+//! | `mailboxes` | what that is for a mailbox |
 //! | `scheduler` | the rounds |
 
+mod mailboxes;
 mod poll_set;
 mod registry;
 mod scheduler;
@@ -35,6 +37,7 @@ mod select_set;
 mod time;
 mod timers;
 
+pub use mailboxes::Mailboxes;
 pub use poll_set::{FdSources, ItselfOnly, PollSet};
 pub use registry::{Attached, FdKind, Priority};
 pub use scheduler::{Action, CLOSED_PROBE_US, Events, MAX_STARTING_ROUNDS, Outcome, Run};

@@ -80,8 +80,8 @@ options! {
     /// event tells so.
     /// `drop_oldest` and `drop_newest` drop data messages, never membership messages, and never the
     /// only one that waits; events and statistics count them. `close` ends the session at once: what
-    /// has come is delivered, then `CONNECTION_CLOSED`. Programs of the flush layer (`FL_`) depend on
-    /// all messages and must not drop any.
+    /// has come is delivered, then `CONNECTION_CLOSED`. For sessions of the flush layer
+    /// (`FL_connect`), which depend on all messages, the two that drop are as `block`.
     recv_policy: RecvPolicy = "block", Choice(&[
         ("block", RecvPolicy::Block),
         ("spill", RecvPolicy::Spill),
@@ -152,6 +152,13 @@ options! {
     /// With failover=auto: how often, in milliseconds, a session that is not at a daemon of its first
     /// entry tries to move back there; 0 never does.
     failback_ms: u32 = "0", Number(0..=86_400_000);
+
+    /// Messages are collected for so many microseconds and sent together: fewer system calls, and each
+    /// message may be as late. 0 sends each at once. What is collected goes out when it fills 64 KiB, before
+    /// a receive waits and before a disconnect. A loss is told by the call that finds it. Without effect with
+    /// failover=auto. See
+    /// `SPX_cork` for collecting by hand.
+    send_batch_us: u32 = "0", Number(0..=1_000_000);
 
     /// What a mailbox number is: `socket`, the link's socket itself (unix links only; on TCP it is
     /// taken for `stable`), `stable`, a descriptor of its own, or `auto`: socket on unix links,

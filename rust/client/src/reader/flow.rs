@@ -118,13 +118,24 @@ fn reaches(waiting: Waiting, options: &Options, percent: u32) -> bool {
         || most.messages != 0 && waiting.messages >= share(most.messages, percent).max(1)
 }
 
+/// What is done at the limits. A session of the flush layer must not lose a vote, so nothing of it is
+/// ever dropped.
+fn policy(session: &Session) -> RecvPolicy {
+    match session.options.recv_policy {
+        RecvPolicy::DropOldest | RecvPolicy::DropNewest if session.flush.get().is_some() => {
+            RecvPolicy::Block
+        }
+        policy => policy,
+    }
+}
+
 /// How many bytes the reader may read now. 0: reading has stopped, or the session has ended, for the
 /// sake of the limits.
 pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
     let options = &session.options;
     let most = limits(options);
     let have = rx.held_bytes();
-    if let RecvPolicy::DropOldest | RecvPolicy::DropNewest = options.recv_policy {
+    if let RecvPolicy::DropOldest | RecvPolicy::DropNewest = policy(session) {
         if have < most.bytes.saturating_mul(MOST_KEPT).saturating_add(STEP) {
             return STEP;
         }
@@ -266,7 +277,7 @@ pub(super) fn took(session: &Session, rx: &mut Rx, count: usize) {
     let older = rx.held_bytes();
     let (newest, spill) = rx.newest();
     most.bytes = most.bytes.saturating_sub(older - newest.len());
-    let dropped = match options.recv_policy {
+    let dropped = match policy(session) {
         RecvPolicy::Block | RecvPolicy::Close => Dropped::default(),
         RecvPolicy::Spill => {
             if let Some(spill) = spill {

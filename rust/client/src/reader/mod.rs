@@ -24,11 +24,15 @@ pub(crate) use flow::{Flow, dry, gave, note_loss, one_left, refill};
 
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::Epoll;
-use crate::sys::{fd, signals};
+use crate::sys::{clock, fd, signals};
 
-/// How often disarmed links are looked at. A slow reader must be drained within milliseconds: a
-/// real daemon has dropped a client that read nothing for 6 ms.
-const TICK: Duration = Duration::from_millis(1);
+/// How often links are looked at that are left to their programs. A slow reader must be drained within
+/// milliseconds: a real daemon has dropped a client that read nothing for 6 ms. But each look costs a
+/// busy program some microseconds.
+const TICK: Duration = Duration::from_millis(2);
+
+/// How soon a link is looked at again on which nobody was waiting.
+const SECOND_LOOK: Duration = Duration::from_millis(1);
 
 /// Receives in a row that must come before their message until a stable link is disarmed.
 const FIRST_STREAK: u32 = 16;
@@ -55,6 +59,8 @@ pub(crate) struct Watch {
     parked: bool,
     /// The reader has found an owner; whoever leaves has to look for what is left.
     wants: bool,
+    /// An event loop polls the link (stable kind), and nobody has read it since.
+    pub(crate) polled: bool,
     /// The last read by a receiver got all that it had asked for, so that there may be more.
     pub(crate) more: bool,
     /// How the session stands with its limits.
@@ -65,6 +71,8 @@ pub(crate) struct Watch {
     /// `reads` when the reader last had to drain because the program had not read: no need to leave
     /// it further arrivals first until it has been here again.
     stayed_away: u32,
+    /// The program has taken a message since the last drain.
+    pub(crate) taken: bool,
     /// Waits in a row of receivers that came before the reader, soon after the one before.
     streak: u32,
     /// How long the streak must be.
@@ -85,10 +93,12 @@ impl Default for Watch {
             ticking: false,
             parked: false,
             wants: false,
+            polled: false,
             more: false,
             flow: Flow::default(),
             reads: 0,
             stayed_away: 0,
+            taken: false,
             streak: 0,
             needed: FIRST_STREAK,
             has_read: false,
@@ -130,6 +140,10 @@ struct Shared {
     epoll: Epoll,
     /// Wakes the thread.
     bell: OwnedFd,
+    /// Goes off when collected messages are to be sent.
+    timer: OwnedFd,
+    /// When, and of which session. Locked last.
+    flushes: Mutex<Vec<(Instant, u64)>>,
     requests: Mutex<Vec<Request>>,
     sessions: Mutex<HashMap<u64, Arc<Session>>>,
     /// The thread looks at the requests before it sleeps: nobody has to ring.
@@ -162,6 +176,8 @@ fn start() -> std::io::Result<Arc<Shared>> {
     let shared = Arc::new(Shared {
         epoll: Epoll::new()?,
         bell: fd::move_high(fd::bell()?, 1024),
+        timer: fd::move_high(clock::timer()?, 1024),
+        flushes: Mutex::default(),
         requests: Mutex::default(),
         sessions: Mutex::default(),
         awake: AtomicBool::new(true),
@@ -170,6 +186,9 @@ fn start() -> std::io::Result<Arc<Shared>> {
     shared
         .epoll
         .add_level(shared.bell.as_raw_fd(), thread::BELL_KEY)?;
+    shared
+        .epoll
+        .add_level(shared.timer.as_raw_fd(), thread::TIMER_KEY)?;
     let own = Arc::clone(&shared);
     signals::spawn_masked("spread-io", 256 * 1024, move || thread::run(&own))?;
     *slot = Some(Arc::clone(&shared));
@@ -265,10 +284,8 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> Way {
     let Some(shared) = reader() else {
         return Way::Link;
     };
-    if is_busy(rx) {
-        return way(begin_ticking(&shared, session, rx));
-    }
     match session.kind {
+        Kind::Socket if is_busy(rx) => way(begin_ticking(&shared, session, rx)),
         Kind::Socket => {
             // A set tells by itself that a number is not what was entered.
             rx.watch.armed = false;
@@ -294,6 +311,27 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> Way {
                 .map_or(Way::Link, |gate| Way::Gate(gate.raw()))
         }
     }
+}
+
+/// An event loop is about to wait for this mailbox. True: it is to poll the link too, on which the next
+/// message comes.
+pub(crate) fn before_loop_wait(session: &Session, rx: &mut Rx) -> bool {
+    if session.kind != Kind::Stable
+        || session.claim.is_shared()
+        || session.closed.load(Ordering::Acquire)
+        || rx.ended
+        || rx.inbox.len() > 0
+    {
+        return false;
+    }
+    if rx.watch.armed
+        && is_busy(rx)
+        && let Some(shared) = reader()
+    {
+        begin_ticking(&shared, session, rx);
+    }
+    rx.watch.polled = true;
+    true
 }
 
 /// Counts a wait (or a read) of a receiver. True: it keeps coming back so soon that the reader should
@@ -323,6 +361,7 @@ fn begin_ticking(shared: &Shared, session: &Session, rx: &mut Rx) -> bool {
 pub(crate) fn has_read(rx: &mut Rx) {
     rx.watch.reads = rx.watch.reads.wrapping_add(1);
     rx.watch.has_read = true;
+    rx.watch.polled = false;
 }
 
 /// Whether the end of a receive that has read nothing would be nothing to the reader.
@@ -337,6 +376,7 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
     let held = rx.held_bytes();
     let watch = &mut rx.watch;
     let has_read = std::mem::take(&mut watch.has_read);
+    watch.taken = true;
     // What the reader has found, or what came while this thread waited at the gate, is left to nobody
     // else.
     let more = std::mem::take(&mut watch.more);
@@ -413,6 +453,14 @@ pub(crate) fn claimed(session: &Arc<Session>) {
     }
 }
 
+/// Has what the session has collected sent after so many microseconds. Called with its sending half
+/// locked.
+pub(crate) fn flush_after(session: &Session, after_us: u32) {
+    if let Some(shared) = reader() {
+        shared.flush_after(session.key(), Duration::from_micros(after_us.into()));
+    }
+}
+
 /// Has the reader watch for the end of a child.
 pub(crate) fn watch_child(pipe: OwnedFd) {
     if let Some(shared) = reader() {
@@ -452,6 +500,15 @@ impl Shared {
         if !self.ticking.load(Ordering::SeqCst) && !self.awake.swap(true, Ordering::SeqCst) {
             fd::ring(&self.bell);
         }
+    }
+
+    fn flush_after(&self, key: u64, delay: Duration) {
+        let at = Instant::now() + delay;
+        let mut flushes = lock(&self.flushes);
+        if flushes.iter().all(|(other, _)| at < *other) {
+            clock::set_timer(&self.timer, delay);
+        }
+        flushes.push((at, key));
     }
 
     fn session(&self, key: u64) -> Option<Arc<Session>> {

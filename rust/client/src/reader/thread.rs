@@ -5,15 +5,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Request, Shared, TICK, flow, lock};
+use super::{Request, SECOND_LOOK, Shared, TICK, flow, lock};
 use crate::claim::Taken;
+use crate::cork::{self, Flushed};
 use crate::fork;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
-use crate::sys::{fd, memory};
+use crate::sys::{clock, fd, memory};
 
 /// The bell's key in the epoll set.
 pub(super) const BELL_KEY: u64 = u64::MAX;
+
+/// The timer's key in the epoll set.
+pub(super) const TIMER_KEY: u64 = u64::MAX - 2;
+
+/// Further off than anybody waits for.
+const NEVER: Duration = Duration::from_secs(1 << 30);
+
+/// When a batch is tried again for which the daemon had no room.
+const FULL: Duration = Duration::from_millis(1);
 
 /// The key of all pipes to children.
 const CHILD_KEY: u64 = u64::MAX - 1;
@@ -28,10 +38,10 @@ const PLENTY: usize = crate::inbox::SLAB_LEN;
 const TRIM_AGAIN: Duration = Duration::from_secs(1);
 
 /// So many reads within a tick are not worth a tick: their receivers can arm and disarm.
-const FEW_READS: u32 = 4;
+const FEW_READS: u32 = 8;
 
 /// With less than that in a socket the daemon has room for more, whose arrival will be reported.
-const LITTLE: usize = 16 * 1024;
+const LITTLE: usize = 4 * 1024;
 
 /// Most bytes drained from one link before the others get their turn.
 const TURN_BYTES: usize = 1 << 20;
@@ -40,6 +50,8 @@ const TURN_BYTES: usize = 1 << 20;
 struct Ticking {
     session: Arc<Session>,
     reads: u32,
+    /// Nobody waited on it at the last look.
+    suspect: bool,
 }
 
 /// An arrival that may be left to the program for a moment.
@@ -101,13 +113,41 @@ fn mailbox_closed(session: &Session) {
     session.settle_token(&mut rx);
 }
 
+/// Sends what has been collected for long enough.
+fn flush_due(shared: &Shared) {
+    let now = Instant::now();
+    let mut due = Vec::new();
+    {
+        let mut flushes = lock(&shared.flushes);
+        flushes.retain(|(at, key)| {
+            let later = *at > now;
+            if !later {
+                due.push(*key);
+            }
+            later
+        });
+        // Silences the timer too.
+        let next = flushes.iter().map(|(at, _)| at.duration_since(now)).min();
+        clock::set_timer(&shared.timer, next.unwrap_or(NEVER));
+    }
+    for key in due {
+        if let Some(session) = shared.session(key)
+            && cork::flush_now(&session) == Flushed::Later
+        {
+            shared.flush_after(key, FULL);
+        }
+    }
+}
+
 impl State {
     /// Milliseconds to sleep at most; tells threads whether they have to wake us.
     fn patience(&mut self, shared: &Shared) -> i32 {
         if self.ticking.is_empty() {
             self.next_tick = None;
         } else if self.next_tick.is_none() {
-            self.next_tick = Some(Instant::now() + TICK);
+            let suspects = self.ticking.iter().any(|entry| entry.suspect);
+            let wait = if suspects { SECOND_LOOK } else { TICK };
+            self.next_tick = Some(Instant::now() + wait);
         }
         shared
             .ticking
@@ -135,6 +175,7 @@ impl State {
         match one.key {
             BELL_KEY => fd::silence(&shared.bell),
             CHILD_KEY => self.children_gone(shared),
+            TIMER_KEY => flush_due(shared),
             key => {
                 let Some(session) = shared.session(key / 2) else {
                     return;
@@ -150,8 +191,7 @@ impl State {
 
     /// On a socket mailbox an arrival is first left to the program, which the kernel has woken too,
     /// as long as the program has not stayed away before; a small one for good. On a stable one it is left for as long where
-    /// the program has much to take already: it will come and read by itself, or it is slow, and then
-    /// reading more at once is cheaper. True: nothing to do now.
+    /// an event loop of ours waits for it too, or the program is at it and has much to take already. True: nothing to do now.
     fn may_rest(&mut self, session: &Arc<Session>) -> bool {
         let rx = session.rx();
         let reads = rx.watch.reads;
@@ -163,7 +203,10 @@ impl State {
                 true
             }
             Kind::Socket => false,
-            Kind::Stable => rx.inbox.len() >= PLENTY && rx.owner.is_none() && rx.spill.is_none(),
+            Kind::Stable => {
+                let plenty = rx.inbox.len() >= PLENTY && rx.owner.is_none() && rx.spill.is_none();
+                rx.watch.polled || rx.watch.taken && plenty
+            }
         };
         drop(rx);
         if rests {
@@ -213,7 +256,11 @@ impl State {
                 Request::Tick(key) => {
                     if let Some(session) = shared.session(key) {
                         let reads = session.rx().watch.reads;
-                        self.ticking.push(Ticking { session, reads });
+                        self.ticking.push(Ticking {
+                            session,
+                            reads,
+                            suspect: false,
+                        });
                     }
                 }
                 Request::Child(pipe) => {
@@ -255,7 +302,10 @@ impl State {
                 rx.watch.ticking = false;
                 return false;
             }
-            if reads > FEW_READS {
+            let enough = if entry.suspect { 0 } else { FEW_READS };
+            if reads > enough {
+                // A busy program mostly waits; one that does not may just have left.
+                entry.suspect = !entry.suspect && rx.owner.is_none();
                 return true;
             }
             rx.watch.ticking = false;
@@ -332,6 +382,8 @@ impl State {
             return;
         }
         rx.watch.stayed_away = rx.watch.reads;
+        rx.watch.polled = false;
+        rx.watch.taken = false;
         let more = drain_some(&session, &mut rx);
         drop(rx);
         if more {

@@ -75,7 +75,10 @@ impl Receive<'_, '_> {
         if !self.suits(session, header, layout) {
             return false;
         }
-        let raw = rx.inbox.take_array();
+        let raw = match rx.inbox.take_head() {
+            Some(raw) => raw,
+            None => rx.inbox.take_array(),
+        };
         self.start(rx, raw, 0, header, layout);
         true
     }
@@ -128,7 +131,7 @@ impl Receive<'_, '_> {
         layout: &FrameLayout,
     ) {
         let mut filled = 0;
-        // All there is belongs to this message.
+        // Usually nothing. All there is belongs to this message.
         rx.inbox.take(rx.inbox.len(), |piece| {
             let of_groups = piece.len().min(layout.groups.saturating_sub(filled));
             self.room.groups.write_at(filled, &piece[..of_groups]);

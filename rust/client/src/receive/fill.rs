@@ -24,8 +24,11 @@ pub(super) enum Fill {
 impl Receive<'_, '_> {
     /// Gets bytes of a header: in bulk where more is known to wait, else with a wait.
     pub(super) fn fill_header(&mut self, session: &Session, rx: &mut Rx) -> Fill {
-        if self.pending == Pending::Gate {
+        let through = self.pending == Pending::Gate;
+        if through {
             self.pending = Pending::Readable;
+        }
+        if through || rx.watch.polled {
             match self.read_first(session, rx) {
                 Fill::Wait => {}
                 done => return done,
@@ -79,7 +82,7 @@ impl Receive<'_, '_> {
         Fill::Wait
     }
 
-    /// Somebody who waited at the gate has been let through: reads what is there of small messages, and
+    /// Somebody who waited at the gate has been let through, or in an event loop: reads what is there of small messages, and
     /// of a large one so little that copying it is nothing. Only on stable mailboxes, where whole
     /// messages may leave the socket.
     fn read_first(&self, session: &Session, rx: &mut Rx) -> Fill {

@@ -1,7 +1,7 @@
 //! Descriptors: identity, non-blocking reads and writes, moving to high numbers.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use libc::c_int;
@@ -46,15 +46,60 @@ impl Landing {
     }
 }
 
-/// Which file a descriptor number stands for: device and inode.
+/// Which socket a descriptor number stands for.
 ///
 /// Programs close mailbox numbers themselves, and the kernel hands the number out again.
+///
+/// Either the number that the kernel gives each socket once, behind [`COOKIE`]: asking for it touches
+/// little beside the socket itself, which matters in a receive whose caches are cold. Or device and
+/// inode, where there are no such numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
+
+/// In the place of a device; no device has this number.
+const COOKIE: u64 = u64::MAX;
 
 impl FileId {
     /// What `fd` stands for now; `None` if it is not open.
     pub(crate) fn of(fd: RawFd) -> Option<Self> {
+        Self::cookie(fd).or_else(|| Self::inode(fd))
+    }
+
+    /// Whether `fd` stands for this now.
+    fn is_at(self, fd: RawFd) -> bool {
+        let now = if self.0 == COOKIE {
+            Self::cookie(fd)
+        } else {
+            Self::inode(fd)
+        };
+        now == Some(self)
+    }
+
+    fn cookie(fd: RawFd) -> Option<Self> {
+        #[cfg(target_os = "linux")]
+        {
+            let mut cookie = 0_u64;
+            let mut length: libc::socklen_t = 8;
+            // SAFETY: the option is a number of eight bytes, and both places may be written.
+            let result = unsafe {
+                libc::getsockopt(
+                    fd,
+                    libc::SOL_SOCKET,
+                    libc::SO_COOKIE,
+                    (&raw mut cookie).cast(),
+                    &raw mut length,
+                )
+            };
+            (result == 0).then_some(Self(COOKIE, cookie))
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = fd;
+            None
+        }
+    }
+
+    fn inode(fd: RawFd) -> Option<Self> {
         // SAFETY: `stat` is plain data for which all zeroes is a valid value.
         let mut stat: libc::stat = unsafe { std::mem::zeroed() };
         // SAFETY: `stat` is a live, writable structure of the type that fstat fills.
@@ -129,8 +174,7 @@ impl SharedFd {
 
     /// Whether the number still stands for the file it stood for at the start.
     pub(crate) fn is_ours(&self) -> bool {
-        let id = self.id();
-        id.is_some() && FileId::of(self.fd) == id
+        self.id().is_some_and(|id| id.is_at(self.fd))
     }
 
     /// Closes the number if it is still ours. To be called once; the number is free afterwards.
@@ -266,14 +310,30 @@ pub(crate) fn write_file(fd: RawFd, bytes: &[u8]) {
     unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
 }
 
-/// Writes what fits of `parts` (at most `IOV_MAX` of them) without waiting and without SIGPIPE.
-pub(crate) fn send_parts(fd: RawFd, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+/// Writes what fits of `parts` (at most `IOV_MAX` of them) without waiting and without SIGPIPE. With
+/// `more` TCP may keep it back until [`push`] or a write without that.
+pub(crate) fn send_parts(fd: RawFd, parts: &[io::IoSlice<'_>], more: bool) -> io::Result<usize> {
     // std guarantees that an `IoSlice` has the layout of an `iovec` on unix.
     let message = super::blocking::message_of(parts.as_ptr().cast(), parts.len());
-    let flags = libc::MSG_DONTWAIT | super::blocking::SEND_FLAGS;
+    let mut flags = libc::MSG_DONTWAIT | super::blocking::SEND_FLAGS;
+    #[cfg(target_os = "linux")]
+    if more {
+        flags |= libc::MSG_MORE;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = more;
     // SAFETY: the parts are borrowed for the call, and the kernel only reads them.
     let put = unsafe { libc::sendmsg(fd, &raw const message, flags) };
     usize::try_from(put).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sends what TCP has kept back. Nothing on other sockets.
+pub(crate) fn push(fd: RawFd) {
+    // SAFETY: callers have just seen that the number stands for an open link of theirs, and a session
+    // closes its link only when nobody is sending.
+    let socket = unsafe { BorrowedFd::borrow_raw(fd) };
+    // Setting the option, even as it is, pushes.
+    let _ = socket2::SockRef::from(&socket).set_tcp_nodelay(true);
 }
 
 /// Moves `fd` to a number at or above `floor`, so that small numbers stay free for mailboxes.

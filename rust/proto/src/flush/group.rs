@@ -67,7 +67,10 @@ struct Change {
     /// Who joined, left or was disconnected.
     changed: Name,
     own_index: i16,
+    /// Members who have voted.
     flushed: HashSet<Name>,
+    /// How many members there are, each counted once.
+    voters: usize,
 }
 
 /// Votes that came before their membership.
@@ -115,6 +118,8 @@ pub(super) struct Group {
     early: Vec<Early>,
     /// Messages of members who have installed the next view already.
     postponed: Vec<Delivery>,
+    /// What they hold, so that it need not be summed for each of them.
+    postponed_bytes: usize,
     /// Who is known to have installed `current`.
     confirmed: HashSet<Name>,
 }
@@ -139,6 +144,7 @@ impl Group {
             current: None,
             early: Vec::new(),
             postponed: Vec::new(),
+            postponed_bytes: 0,
             confirmed: HashSet::new(),
         }
     }
@@ -152,8 +158,7 @@ impl Group {
             .map(|c| (c.members.len() + c.present.len() + c.flushed.len()) * name)
             .sum();
         let early: usize = self.early.iter().map(|e| e.voters.len() * name).sum();
-        let postponed: usize = self.postponed.iter().map(Delivery::held_bytes).sum();
-        queued + early + postponed
+        queued + early + self.postponed_bytes
     }
 
     /// The view's id, if a program may send to the group now. The flag: in the vulnerable form
@@ -222,7 +227,7 @@ impl Group {
         let by_network = collapsed || (restored && self.standing != Standing::Joining);
         self.enqueue(new, by_network);
         self.look_at_head(out);
-        // Only what follows a restart is shown here: whoever was in the view with us is gone.
+        // After a restart whoever was in the view with us is gone.
         let shrunk = self.view.present.len() < before || (restored && self.view.members.len() > 1);
         if shrunk {
             self.transition(out);
@@ -248,7 +253,7 @@ impl Group {
         self.latest.clear();
         self.queue.clear();
         self.early.clear();
-        self.postponed.clear();
+        drop(self.take_postponed());
         self.confirmed.clear();
         self.current = None;
     }
@@ -309,10 +314,16 @@ impl Group {
                 .filter(|name| present.contains(name))
                 .collect(),
             members: new.members,
+            voters: present.len(),
             present,
             changed: new.own_set.first().copied().unwrap_or_default(),
             own_index: new.own_index,
         });
+    }
+
+    fn take_postponed(&mut self) -> Vec<Delivery> {
+        self.postponed_bytes = 0;
+        std::mem::take(&mut self.postponed)
     }
 
     /// If another change is the next one now, the work for it begins.
@@ -323,7 +334,7 @@ impl Group {
         };
         self.current = Some(gid);
         self.confirmed.clear();
-        self.postponed.clear();
+        drop(self.take_postponed());
         match self.phase {
             Phase::Steady | Phase::Verify => {
                 self.phase = Phase::Authorize;
@@ -347,18 +358,15 @@ impl Group {
     /// A member has flushed for a membership.
     pub(super) fn flush_ok(&mut self, voter: Name, gid: GroupId, out: &mut Output) {
         if let Some(change) = self.queue.iter_mut().find(|change| change.gid == gid) {
-            if change.members.contains(&voter) {
+            if change.present.contains(&voter) || change.members.contains(&voter) {
                 change.flushed.insert(voter);
             }
         } else {
             self.early_vote(voter, gid);
         }
-        let complete = self.queue.front().is_some_and(|change| {
-            change
-                .members
-                .iter()
-                .all(|member| change.flushed.contains(member))
-        });
+        // Only members are in there.
+        let head = self.queue.front();
+        let complete = head.is_some_and(|change| change.flushed.len() == change.voters);
         if self.phase == Phase::Agree
             && complete
             && let Some(change) = self.queue.pop_front()
@@ -397,7 +405,7 @@ impl Group {
             present: change.present,
             transition_told: false,
         };
-        let waiting = std::mem::take(&mut self.postponed);
+        let waiting = self.take_postponed();
         if self.queue.is_empty() {
             out.controls
                 .push_back(self.control(wire::FLUSH_RECV, self.view.gid));
@@ -438,6 +446,7 @@ impl Group {
             if head.is_some_and(|change| change.present.contains(&message.sender)) {
                 let mut message = message;
                 message.body.shrink_to_fit();
+                self.postponed_bytes += message.held_bytes();
                 self.postponed.push(message);
             }
         } else if self.view.present.contains(&message.sender) {

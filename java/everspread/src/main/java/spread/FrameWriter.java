@@ -117,9 +117,9 @@ final class FrameWriter {
         }
     }
 
-    /** Hands all of it to the session; the status. */
-    int send(long handle) {
+    /** Hands all of it to the session, with others to follow or not; the status. */
+    int send(long handle, boolean more) {
         int behind = buffer.position() - first;
-        return Native.multicast(handle, buffer, service, groups, type, length, behind);
+        return Native.multicast(handle, buffer, service, groups, type, length, behind, more);
     }
 }

@@ -90,6 +90,7 @@ final class Native {
      * @param buffer direct: from its start the groups, 32 bytes each, the body, whole frames
      * @param length of the body
      * @param behind bytes of frames; only for sessions of which {@link #takesMany} is 1
+     * @param more whether it may be kept back until the next message without this, or {@link #push}
      */
     static native int multicast(
             long session,
@@ -98,7 +99,11 @@ final class Native {
             int groups,
             short messType,
             int length,
-            int behind);
+            int behind,
+            boolean more);
+
+    /** Sends what was kept back. */
+    static native void push(long session);
 
     /** 1 if frames can follow a message, 0 if not. */
     static native int takesMany(long session);

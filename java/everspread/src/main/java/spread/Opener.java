@@ -15,6 +15,9 @@ import spread.ext.SpreadClient;
 /** Opens one session: what is asked for, and what the answers mean. */
 final class Opener {
 
+    /** The kernel itself keeps nothing back for longer than 200 ms. */
+    private static final int MOST_MICROS = 100_000;
+
     private byte[] daemons;
     /** The daemons were named by options, not by an address. */
     private boolean chosen;
@@ -24,6 +27,7 @@ final class Opener {
     private String authName = "NULL";
     private String authClass = NULLAuth.class.getName();
     private int timeoutMs;
+    private int coalesceMicros;
     private final Map<String, String> options = new TreeMap<>();
 
     Opener daemons(String list) {
@@ -112,6 +116,7 @@ final class Opener {
     long open() throws SpreadException {
         NativeLoader.ensure();
         withSystemProperties();
+        takeCoalescing();
         boolean own = !(authName.equals("NULL") && authClass.equals(NULLAuth.class.getName()));
         long answer =
                 Native.connect(
@@ -154,7 +159,7 @@ final class Opener {
                     break;
                 case SpreadClient.CONNECT_TIMEOUT:
                     if (timeoutMs == 0) {
-                        timeoutMs = milliseconds(name, value);
+                        timeoutMs = unsigned(name, value);
                     }
                     break;
                 case SpreadClient.PRIVATE_NAME:
@@ -167,12 +172,37 @@ final class Opener {
         }
     }
 
-    private static int milliseconds(String name, String value) throws SpreadException {
-        try {
-            return Integer.parseUnsignedInt(value.trim());
-        } catch (NumberFormatException e) {
-            throw new SpreadException("Bad option: " + name + " cannot be \"" + value + "\"");
+    /** The one option that is not the native side's, see {@link Coalescing}. */
+    private void takeCoalescing() throws SpreadException {
+        String name = SpreadClient.COALESCE.substring(SpreadClient.PREFIX.length());
+        String value = options.remove(name);
+        if (value != null) {
+            coalesceMicros = unsigned(SpreadClient.COALESCE, value);
+            if (coalesceMicros > MOST_MICROS) {
+                throw badOption(SpreadClient.COALESCE, value);
+            }
         }
+    }
+
+    /** How long messages may be kept back; 0 for not at all. Known once {@link #open} has returned. */
+    int coalesceMicros() {
+        return coalesceMicros;
+    }
+
+    private static int unsigned(String name, String value) throws SpreadException {
+        try {
+            int number = Integer.parseInt(value.trim());
+            if (number >= 0) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // Said below.
+        }
+        throw badOption(name, value);
+    }
+
+    private static SpreadException badOption(String name, String value) {
+        return new SpreadException("Bad option: " + name + " cannot be \"" + value + "\"");
     }
 
     private String optionLines() {

@@ -15,7 +15,7 @@ import java.util.logging.Logger;
 /**
  * One session with the daemon, from connect to disconnect.
  *
- * <p>Two locks, never held together: {@link #receiving} by the one thread that takes messages out of
+ * <p>Two locks, the first before the second: {@link #receiving} by the one thread that takes messages out of
  * {@link #in} or waits for more, {@link #sending} by the one that fills {@link #out}. Neither is needed
  * to disconnect.
  */
@@ -73,6 +73,7 @@ final class Session {
     private final ReentrantLock sending = new ReentrantLock();
     private FrameWriter out;
     private final boolean takesMany;
+    private final Coalescing coalescing;
     private boolean warned;
 
     // Counted under the locks of the two directions, so without contention; read by anybody.
@@ -88,10 +89,12 @@ final class Session {
     /** A receive has reported it: there is nothing more to come. */
     private volatile boolean endReported;
 
-    Session(SpreadConnection connection, long handle) {
+    /** {@code coalesceMicros}: 0 for none. */
+    Session(SpreadConnection connection, long handle, int coalesceMicros) {
         this.handle = handle;
         this.connection = connection;
         takesMany = Native.takesMany(handle) > 0;
+        coalescing = coalesceMicros == 0 ? null : new Coalescing(this, coalesceMicros);
         reader = new FrameReader(connection);
         rename();
     }
@@ -228,6 +231,15 @@ final class Session {
 
     /** Fills the empty buffer; returns without having done so when woken or out of time. */
     private void fetch(int timeoutMs) throws SpreadException {
+        if (coalescing != null && coalescing.isHeld()) {
+            // What is waited for may be an answer.
+            sending.lock();
+            try {
+                push();
+            } finally {
+                sending.unlock();
+            }
+        }
         long answer = Native.receive(handle, in, timeoutMs);
         int kind = (int) (answer >> 32);
         int number = (int) answer;
@@ -364,9 +376,38 @@ final class Session {
     }
 
     private void send(FrameWriter frames) throws SpreadException {
-        check(frames.send(handle), frames.service());
+        boolean more = coalescing != null && frames.count() == 1 && coalescing.mayWait();
+        if (coalescing != null && !more) {
+            coalescing.pushed();
+        }
+        check(frames.send(handle, more), frames.service());
         messagesSent.lazySet(messagesSent.get() + frames.count());
         bytesSent.lazySet(bytesSent.get() + frames.bodyBytes());
+    }
+
+    /** Null if nothing is kept back. */
+    Coalescing coalescing() {
+        return coalescing;
+    }
+
+    /** Sends what is kept back, unless somebody is sending just now. Whether to come again. */
+    boolean pushIfDue() {
+        if (!sending.tryLock()) {
+            return true;
+        }
+        try {
+            push();
+            return coalescing.settle();
+        } finally {
+            sending.unlock();
+        }
+    }
+
+    private void push() {
+        if (coalescing.isHeld()) {
+            coalescing.pushed();
+            Native.push(handle);
+        }
     }
 
     /** Whether a program has put a join or a leave together by itself. */

@@ -197,7 +197,7 @@ public class SpreadConnection {
         // What is left of a connection that was lost.
         end(session);
         long handle = opener.authentication(authName, authClass).open();
-        Session fresh = new Session(this, handle);
+        Session fresh = new Session(this, handle, opener.coalesceMicros());
         synchronized (state) {
             watch = Reaper.watch(this, handle);
             session = fresh;

@@ -49,6 +49,13 @@ public class SpreadClient extends SpreadConnection implements AutoCloseable {
     /** Property: how long a connect may take, in milliseconds; 0, the default, is no limit. */
     public static final String CONNECT_TIMEOUT = PREFIX + "connect_timeout_ms";
 
+    /**
+     * Property: for how many microseconds a message may be kept back so that others, sent right after
+     * it, go with it; 0, the default, to 100000. Many small messages cost far less so. A receive does
+     * not wait before what was kept back is sent.
+     */
+    public static final String COALESCE = PREFIX + "coalesce_us";
+
     private final List<ConnectionListener> connectionListeners = new CopyOnWriteArrayList<>();
 
     /** There is a thread for them; guarded by the list. */
@@ -90,7 +97,7 @@ public class SpreadClient extends SpreadConnection implements AutoCloseable {
      * Opens a connection.
      *
      * @param properties {@link #DAEMONS}, {@link #PRIVATE_NAME}, {@link #MEMBERSHIP}, {@link
-     *     #CONNECT_TIMEOUT}, and any option of docs/OPTIONS.md behind {@link #PREFIX}; other properties
+     *     #CONNECT_TIMEOUT}, {@link #COALESCE}, and any option of docs/OPTIONS.md behind {@link #PREFIX}; other properties
      *     are ignored
      * @throws SpreadException if there is a connection, if none can be made, or for a property that
      *     cannot be

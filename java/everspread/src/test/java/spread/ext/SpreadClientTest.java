@@ -192,6 +192,8 @@ class SpreadClientTest {
     /** Writes down what it is told. */
     private static final class Recorder implements ConnectionListener {
         final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
+        final java.util.concurrent.atomic.AtomicLong dropped =
+                new java.util.concurrent.atomic.AtomicLong();
 
         @Override
         public void lost(String daemon) {
@@ -202,6 +204,16 @@ class SpreadClientTest {
         @Override
         public void reconnected(Reconnection how) {
             lines.add(how.oldPrivateGroup() + " " + how.privateGroup() + " " + how.groups());
+        }
+
+        @Override
+        public void slow(long messages, long bytes) {
+            lines.add("slow");
+        }
+
+        @Override
+        public void dropped(long messages, long bytes) {
+            dropped.addAndGet(messages);
         }
 
         @Override
@@ -305,6 +317,114 @@ class SpreadClientTest {
                 System.clearProperty(SpreadClient.DAEMONS);
                 System.clearProperty("spread.client.failover");
             }
+        }
+    }
+
+    @Test
+    void messagesThatGoTogetherArriveInOrderAndInTime() throws Exception {
+        try (TestNetwork network = TestNetwork.start(1)) {
+            Properties properties = to(network, "together");
+            properties.setProperty(SpreadClient.COALESCE, "2000");
+            try (SpreadClient sender = SpreadClient.open(properties);
+                    SpreadClient receiver = SpreadClient.open(to(network, "receiver"))) {
+                new SpreadGroup().join(receiver, "room");
+                receiver.receive();
+                for (int round = 0; round < 50; round++) {
+                    // Bursts of all lengths; nobody but the thread pushes their ends.
+                    for (int i = 0; i <= round; i++) {
+                        sender.multicast(message("room", i));
+                    }
+                    if (round % 10 == 0) {
+                        sender.multicast(new SpreadMessage[] {message("room", round + 1)});
+                    }
+                    for (int i = 0; i <= round + (round % 10 == 0 ? 1 : 0); i++) {
+                        SpreadMessage got = receiver.receive(Duration.ofMillis(10_000));
+                        assertThat(got.getData()).containsExactly((byte) i);
+                    }
+                }
+                new SpreadGroup().join(sender, "own");
+                sender.receive();
+                for (int i = 0; i < 200; i++) {
+                    // The kernel's own limit of 200 ms would make this take long.
+                    sender.multicast(message("own", i));
+                    assertThat(sender.receive().getData()).containsExactly((byte) i);
+                }
+                sender.multicast(message("room", 77));
+            }
+            for (String wrong : new String[] {"-1", "100001", "some"}) {
+                properties.setProperty(SpreadClient.COALESCE, wrong);
+                assertThatExceptionOfType(SpreadException.class)
+                        .isThrownBy(() -> SpreadClient.open(properties))
+                        .withMessage(
+                                "Bad option: spread.client.coalesce_us cannot be \"" + wrong + "\"");
+            }
+        }
+    }
+
+    private static final int MANY = 3000;
+
+    /** Floods a client that has not begun to receive, with a body of 1000 bytes each. */
+    private static SpreadClient flooded(TestNetwork network, String policy, Recorder recorder)
+            throws Exception {
+        Properties properties = to(network, "slow");
+        properties.setProperty("spread.client.recv_max_bytes", "64K");
+        properties.setProperty("spread.client.recv_policy", policy);
+        SpreadClient slow = SpreadClient.open(properties);
+        slow.addConnectionListener(recorder);
+        new SpreadGroup().join(slow, "flood");
+        slow.receive();
+        try (SpreadClient sender = SpreadClient.open(to(network, "sender"))) {
+            SpreadMessage[] messages = new SpreadMessage[20];
+            for (int i = 0; i < MANY; i += messages.length) {
+                for (int k = 0; k < messages.length; k++) {
+                    messages[k] = message("flood", 0);
+                    messages[k].setType((short) (i + k));
+                    messages[k].setData(new byte[1000]);
+                }
+                sender.multicast(messages);
+            }
+            // When its own message has come, the daemon has all of them.
+            new SpreadGroup().join(sender, "end");
+            sender.receive();
+        }
+        return slow;
+    }
+
+    @Test
+    void whatDoesNotFitWaitsOnDisk() throws Exception {
+        try (TestNetwork network = TestNetwork.start(1);
+                SpreadClient slow = flooded(network, "spill", new Recorder())) {
+            for (int i = 0; i < MANY; i++) {
+                if (i % 7 == 0) {
+                    // Brings in what is on disk, in its order.
+                    slow.poll();
+                }
+                assertThat(slow.receive().getType()).isEqualTo((short) i);
+            }
+        }
+    }
+
+    @Test
+    void whatIsDroppedIsCounted() throws Exception {
+        Recorder recorder = new Recorder();
+        try (TestNetwork network = TestNetwork.start(1);
+                SpreadClient slow = flooded(network, "drop_oldest", recorder)) {
+            int received = 0;
+            SpreadMessage last = null;
+            SpreadMessage next;
+            while (last == null || last.getType() != MANY - 1) {
+                next = slow.receive(Duration.ofSeconds(20));
+                assertThat(last == null || next.getType() > last.getType()).isTrue();
+                last = next;
+                received++;
+            }
+            assertThat(received).isLessThan(MANY);
+            long end = System.nanoTime() + 20_000_000_000L;
+            while (recorder.dropped.get() + received < MANY && System.nanoTime() < end) {
+                Thread.yield();
+            }
+            assertThat(recorder.dropped.get() + received).isEqualTo(MANY);
+            assertThat(recorder.lines).contains("slow");
         }
     }
 

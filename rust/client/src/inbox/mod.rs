@@ -119,6 +119,16 @@ impl Inbox {
         self.slabs.is_empty()
     }
 
+    /// Takes a header that is all there is; `None` if there is anything else.
+    pub(crate) fn take_head(&mut self) -> Option<[u8; HEADER_LEN]> {
+        if self.head.len != HEADER_LEN || self.len != HEADER_LEN {
+            return None;
+        }
+        self.head.len = 0;
+        self.len = 0;
+        Some(self.head.bytes)
+    }
+
     /// The stream's next bytes, as many as are in one piece; none if a part of them is in the head.
     #[inline]
     pub(crate) fn front(&self) -> &[u8] {
@@ -155,6 +165,9 @@ impl Inbox {
     pub(crate) fn header(&self) -> Option<Header> {
         if let Some(raw) = self.front().first_chunk() {
             return Some(Header::decode(raw));
+        }
+        if self.head.len == HEADER_LEN {
+            return Some(Header::decode(&self.head.bytes));
         }
         let mut raw = [0; HEADER_LEN];
         self.peek(0, &mut raw).then(|| Header::decode(&raw))
