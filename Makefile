@@ -99,6 +99,7 @@ test-rust:
 	scripts/need cargo cc c++ nm readelf
 	scripts/need --optional valgrind strace abidiff pkg-config cmake mandoc man dpkg-buildpackage dh lintian
 	$(CARGO) test --workspace --no-fail-fast
+	$(CARGO) test --package spread-client --features tokio --test tasks
 
 test-java: natives
 	scripts/need javac mvn cc
@@ -127,6 +128,7 @@ check:
 	scripts/need cargo cc
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --package spread-client --features tokio --all-targets -- -D warnings
 
 headers:
 	scripts/need cargo cc

@@ -191,7 +191,7 @@ impl Connection {
     /// # Errors
     /// [`Error::IllegalGroup`], [`Error::ConnectionClosed`], [`Error::NetError`].
     pub fn join(&self, group: &str) -> Result<(), Error> {
-        finish(Send::join(self.mailbox, group.as_bytes())?).map(drop)
+        join(self.mailbox, group)
     }
 
     /// Leaves a group.
@@ -199,7 +199,7 @@ impl Connection {
     /// # Errors
     /// As [`join`](Self::join).
     pub fn leave(&self, group: &str) -> Result<(), Error> {
-        finish(Send::leave(self.mailbox, group.as_bytes())?).map(drop)
+        leave(self.mailbox, group)
     }
 
     /// Sends a message to groups, which may be private groups. Blocks while the daemon does not take
@@ -215,21 +215,22 @@ impl Connection {
         mess_type: i16,
         body: &[u8],
     ) -> Result<(), Error> {
-        let fields: Vec<[u8; 32]> = groups.iter().map(|g| group_field(g.as_ref())).collect();
-        let body = [IoSlice::new(body)];
-        finish(Send::multicast(
-            self.mailbox,
-            &Outgoing {
-                service: service.bits().cast_signed(),
-                num_groups: i32::try_from(fields.len()).unwrap_or(i32::MAX),
-                groups: fields.as_flattened(),
-                mess_type,
-                body: &body,
-                body_len: body[0].len() as u64,
-                refusal: None,
-            },
-        )?)
-        .map(drop)
+        multicast(self.mailbox, service, groups, mess_type, body, None)
+    }
+
+    /// The same, waiting for at most `limit` (`None`: without a limit) until the daemon takes it.
+    ///
+    /// # Errors
+    /// As [`multicast`](Self::multicast), and [`Error::TryAgain`]: nothing has been sent.
+    pub fn multicast_within<G: AsRef<[u8]>>(
+        &self,
+        service: Service,
+        groups: &[G],
+        mess_type: i16,
+        body: &[u8],
+        limit: Option<Duration>,
+    ) -> Result<(), Error> {
+        multicast(self.mailbox, service, groups, mess_type, body, limit)
     }
 
     /// Receives the next message. Blocks until there is one.
@@ -298,6 +299,43 @@ impl Drop for Connection {
             let _ = close::disconnect(self.mailbox);
         }
     }
+}
+
+pub(crate) fn join(mailbox: i32, group: &str) -> Result<(), Error> {
+    finish(Send::join(mailbox, group.as_bytes())?).map(drop)
+}
+
+pub(crate) fn leave(mailbox: i32, group: &str) -> Result<(), Error> {
+    finish(Send::leave(mailbox, group.as_bytes())?).map(drop)
+}
+
+pub(crate) fn multicast<G: AsRef<[u8]>>(
+    mailbox: i32,
+    service: Service,
+    groups: &[G],
+    mess_type: i16,
+    body: &[u8],
+    limit: Option<Duration>,
+) -> Result<(), Error> {
+    let fields: Vec<[u8; 32]> = groups.iter().map(|g| group_field(g.as_ref())).collect();
+    let body = [IoSlice::new(body)];
+    let send = Send::multicast(
+        mailbox,
+        &Outgoing {
+            service: service.bits().cast_signed(),
+            num_groups: i32::try_from(fields.len()).unwrap_or(i32::MAX),
+            groups: fields.as_flattened(),
+            mess_type,
+            body: &body,
+            body_len: body[0].len() as u64,
+            refusal: None,
+        },
+    )?;
+    let send = match limit {
+        Some(limit) => send.within(limit),
+        None => send,
+    };
+    finish(send).map(drop)
 }
 
 /// Sends to the end.

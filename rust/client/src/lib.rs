@@ -21,6 +21,8 @@
 //! leaving anything locked behind (see the module `sys::blocking`).
 #![deny(unsafe_code)]
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod auto;
 mod batch;
 mod claim;
@@ -64,6 +66,8 @@ mod sweep;
 mod sys;
 mod table;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::AsyncConnection;
 pub use auto::{MethodRunner, daemon, private_group, reconnect};
 pub use batch::{Cut, MAX_FRAME, Received};
 pub use close::{disconnect, kill};

@@ -20,4 +20,6 @@ pub(crate) mod out;
 pub(crate) mod resolve;
 pub(crate) mod shared;
 pub(crate) mod signals;
+#[cfg(feature = "tokio")]
+pub(crate) mod task;
 pub(crate) mod wait;
