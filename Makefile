@@ -80,11 +80,18 @@ bench-java: java
 
 demo: all
 	mkdir -p $(BUILD)/demo
-	for program in talk flood sleeper failover; do \
+	for program in talk flood sleeper failover chat; do \
 		$(CC) -std=c89 -Wall -Wextra -pedantic -D_DEFAULT_SOURCE -O2 -I $(BUILD)/include \
 			demo/$$program.c -L $(BUILD)/lib -lspread -o $(BUILD)/demo/$$program || exit 1; \
 	done
 	BUILD=$(BUILD)/demo LIBDIR=$(BUILD)/lib EVERSPREAD=$(TARGET)/release/everspread demo/run.sh
+	@if command -v javac >/dev/null && command -v mvn >/dev/null; then \
+		$(MAKE) --no-print-directory java && \
+		javac --release 8 -Xlint:-options -cp "$$(echo $(BUILD)/java/*.jar | tr ' ' :)" -d $(BUILD)/demo demo/java/*.java && \
+		BUILD=$(BUILD)/demo LIBDIR=$(BUILD)/lib JARS=$(BUILD)/java demo/java.sh; \
+	else \
+		echo "skipped: the Java act, as javac or mvn is missing"; \
+	fi
 
 test: test-rust test-java test-sanitized test-valgrind
 

@@ -25,6 +25,46 @@ extern "C" {
 /* A set of options, see SPX_conf_new. */
 typedef struct SPX_conf SPX_conf;
 
+/* A message of SPX_receive: the program's until SPX_message_free. Only the library makes these; later ones may have more. */
+typedef struct SPX_message {
+    service service_type;               /* As of SP_receive. */
+    int num_groups;
+    const char (*groups)[MAX_GROUP_NAME];
+    size_t mess_len;
+    const char *mess;                   /* With a NUL behind it, which does not count. */
+    char sender[MAX_GROUP_NAME];
+    int16 mess_type;
+    int16 reserved;
+    int endian_mismatch;
+} SPX_message;
+
+/* How a session stands: SPX_state. */
+#define SPX_STATE_OPEN          1
+#define SPX_STATE_RECONNECTING  2   /* The connection is lost and is being restored (failover=auto). */
+#define SPX_STATE_ENDING        3   /* It is lost; what came before can still be received. */
+#define SPX_STATE_FAILED        4   /* A call has told so, or a send has failed. */
+
+/* The figures of a session: SPX_get_stats. Bytes are those of the wire: headers, groups and bodies. */
+typedef struct SPX_stats {
+    size_t size;                        /* Set by the program: sizeof(SPX_stats). */
+    int state;
+    int reserved;
+    unsigned long messages_in;          /* Received by the program. */
+    unsigned long bytes_in;
+    unsigned long messages_out;         /* Sent by the program, without joins and leaves. */
+    unsigned long bytes_out;
+    unsigned long waiting_messages;     /* Whole messages that the program has not received yet. */
+    unsigned long waiting_bytes;        /* In memory and on disk. */
+    unsigned long spilled_bytes;        /* The part of them that is on disk. */
+    unsigned long peak_messages;        /* The most that have waited. */
+    unsigned long peak_bytes;
+    unsigned long oldest_ms;            /* Since the oldest of the waiting bytes in memory have come. */
+    unsigned long send_blocked_ms;      /* Sends have waited for the daemon, in sum. */
+    unsigned long reconnects;           /* How often the connection was restored. */
+    unsigned long dropped_messages;     /* As recv_policy says. */
+    unsigned long dropped_bytes;
+} SPX_stats;
+
 /* What an event tells: the type of an SPX_event, and the members that have a meaning then. */
 #define SPX_EVENT_CONNECTED     1   /* The session has begun: private_group, daemon. */
 #define SPX_EVENT_DAEMON_LOST   2   /* The connection is lost: daemon. What was received before can still be taken. */
@@ -35,6 +75,7 @@ typedef struct SPX_conf SPX_conf;
 #define SPX_EVENT_SLOW_CLEARED  6   /* It has caught up: messages, bytes. */
 #define SPX_EVENT_DROPPED       7   /* Messages were dropped by the session's policy: messages, bytes. */
 #define SPX_EVENT_CLOSED        8   /* The session has ended: reason. */
+#define SPX_EVENT_BLOCKED       9   /* Nothing more is read from the daemon until the program has caught up; the log tells why. */
 
 /* Why a session has ended: the reason of an SPX_EVENT_CLOSED. Others may be added. */
 #define SPX_CLOSED_DAEMON_GONE  1   /* The daemon, or the way to it, is gone. */
@@ -266,6 +307,123 @@ int SPX_daemon(mailbox mbox, int max_len, char *text);
  * `failover=auto`. Any thread may call this.
  */
 int SPX_reconnect(mailbox mbox);
+
+/**
+ * Receives the next message, of any size, within a time limit.
+ *
+ * The message is the program's: `*message` stays until `SPX_message_free`, also after the session's
+ * end. Nothing can be too short. `timeout_ms` negative is no limit, 0 does not wait. A readable
+ * mailbox means, as for `SP_receive`, that something has come; where it is a part of a message, a
+ * call with 0 says `SPX_TRY_AGAIN`.
+ *
+ * Returns the length of the body, or
+ *
+ * - `SPX_TRY_AGAIN` (only with 0), `SPX_TIMEOUT`, `SPX_INTERRUPTED`: no message was taken;
+ * - `CONNECTION_CLOSED` once when the connection is lost and all that came before is received, then
+ *   `NET_ERROR_ON_SESSION`; also after a send has failed what waits is delivered (which
+ *   `SP_receive` does not);
+ * - `ILLEGAL_SESSION`; `ILLEGAL_MESSAGE` for a broken frame, or if `message` is null.
+ *
+ * `*message` is written on success only. The thread may be cancelled while it waits.
+ *
+ * What the caller grants:
+ * `message` is null or may be written.
+ */
+int SPX_receive(mailbox mbox, SPX_message **message, int timeout_ms);
+
+/**
+ * Frees a message that `SPX_receive` has given. Null is nothing to do.
+ *
+ * What the caller grants:
+ * `message` is null or from `SPX_receive`, not freed yet, and nobody uses it from now on.
+ */
+void SPX_message_free(SPX_message *message);
+
+/**
+ * Ends the wait of a thread in `SPX_receive`, or of the next one.
+ *
+ * The call that waits on this mailbox now, or else the next that is to wait, returns
+ * `SPX_INTERRUPTED`; messages that have come are delivered first. Not for `SP_receive`. Several calls
+ * before that are one. May be called from any thread, and from a signal handler: it takes no lock,
+ * and leaves `errno` alone.
+ *
+ * Returns 0 or `ILLEGAL_SESSION`.
+ */
+int SPX_interrupt(mailbox mbox);
+
+/**
+ * Sends a message to groups, waiting for a limited time.
+ *
+ * As `SP_multigroup_multicast`, but where the daemon does not take more it waits for at most
+ * `timeout_ms` (negative: no limit, 0: not at all) until the first byte can be handed over. With
+ * `failover=auto` it does not wait longer for a connection either.
+ *
+ * Returns as `SP_multigroup_multicast`, or `SPX_TRY_AGAIN`: nothing has been sent, the same call can
+ * be made again. Once a part of a message is handed over the rest is waited for, so that the
+ * connection stays usable.
+ *
+ * What the caller grants:
+ * As `SP_multigroup_multicast`.
+ */
+int SPX_multicast(mailbox mbox,
+                  service service_type,
+                  int num_groups,
+                  const char groups[][MAX_GROUP_NAME],
+                  int16 mess_type,
+                  int mess_len,
+                  const char *mess,
+                  int timeout_ms);
+
+/**
+ * Waits until the daemon has taken what was sent.
+ *
+ * On a unix socket until the daemon has read it, on TCP until its machine has acknowledged it; for
+ * at most `timeout_ms` (negative: no limit). That it has been delivered to others is not waited for:
+ * for that a program sends to itself, too. `SP_disconnect` waits by itself. Not a point of
+ * cancellation.
+ *
+ * Returns 0, `SPX_TIMEOUT`, `CONNECTION_CLOSED` or `NET_ERROR_ON_SESSION` if the connection is lost,
+ * `ILLEGAL_SESSION`.
+ */
+int SPX_drain(mailbox mbox, int timeout_ms);
+
+/**
+ * Tells how a session stands.
+ *
+ * Returns `SPX_STATE_OPEN`, `SPX_STATE_RECONNECTING` (with `failover=auto`), `SPX_STATE_ENDING` (the
+ * connection is lost; what came before can still be received), `SPX_STATE_FAILED` (a call has told
+ * so), or `ILLEGAL_SESSION`. Never waits; any thread may call this.
+ */
+int SPX_state(mailbox mbox);
+
+/**
+ * Gives the figures of a session.
+ *
+ * The program sets `stats->size` to `sizeof(SPX_stats)` before; newer libraries with more figures
+ * write no more than that, and `size` then tells how much has a meaning. See `SPX_stats` for what
+ * they are. Never waits for the network; any thread may call this. Where hundreds of thousands of
+ * messages wait, counting them takes some milliseconds the first time.
+ *
+ * Returns 0, `ILLEGAL_SESSION`, or `ILLEGAL_MESSAGE` if `stats` is null or its size is too small.
+ *
+ * What the caller grants:
+ * `stats` is null, or may be read and written for as many bytes as its `size` says.
+ */
+int SPX_get_stats(mailbox mbox, SPX_stats *stats);
+
+/**
+ * Gives the figures of a session as one line of JSON.
+ *
+ * With a NUL at its end, cut to `max_len` bytes; 2048 are enough. The members have the names of
+ * `SPX_stats`, and `daemon`, `private_group` and `last_loss` beside them.
+ *
+ * Returns the length of the whole text, so that a cut is seen (as `snprintf`), `ILLEGAL_SESSION`, or
+ * `ILLEGAL_MESSAGE` for a negative `max_len`. Any thread may call this.
+ *
+ * What the caller grants:
+ * `text` is null or may be written for `max_len` bytes.
+ */
+int SPX_stats_json(mailbox mbox, int max_len, char *text);
 
 #ifdef __cplusplus
 }

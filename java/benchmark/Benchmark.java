@@ -8,7 +8,7 @@ import spread.SpreadMessage;
 /**
  * Measures a client jar; compiled once, run with the one or the other on the class path.
  *
- * <p>Arguments: {@code receive|send|trip PORT BODY COUNT}. The other side is {@link Peer}, in a process
+ * <p>Arguments: {@code receive|listen|send|array|trip PORT BODY COUNT}. The other side is {@link Peer}, in a process
  * of its own. Prints {@code name value unit} lines.
  */
 public final class Benchmark {
@@ -31,6 +31,9 @@ public final class Benchmark {
                 break;
             case "send":
                 send(connection, body, count);
+                break;
+            case "array":
+                array(connection, body, count);
                 break;
             default:
                 trip(connection, body, count);
@@ -105,6 +108,27 @@ public final class Benchmark {
         long start = System.nanoTime();
         for (int i = 0; i < measured; i++) {
             connection.multicast(message);
+        }
+        report(measured, System.nanoTime() - start, cpu() - cpu);
+    }
+
+    /** Arrays of twenty. */
+    private static void array(SpreadConnection connection, int body, int count) throws Exception {
+        SpreadMessage[] messages = new SpreadMessage[20];
+        for (int i = 0; i < messages.length; i++) {
+            messages[i] = new SpreadMessage();
+            messages[i].setFifo();
+            messages[i].addGroup("room");
+            messages[i].setData(new byte[body]);
+        }
+        for (int i = 0; i < count / 3; i += messages.length) {
+            connection.multicast(messages);
+        }
+        int measured = 0;
+        long cpu = cpu();
+        long start = System.nanoTime();
+        for (; measured < count - count / 3; measured += messages.length) {
+            connection.multicast(messages);
         }
         report(measured, System.nanoTime() - start, cpu() - cpu);
     }

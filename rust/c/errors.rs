@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use spread_client::{Error, reason};
 
 use crate::codes;
+use crate::ext::codes::{SPX_INTERRUPTED, SPX_TIMEOUT, SPX_TRY_AGAIN};
 
 /// The code of a call that has failed, and the end of it: its reason is kept for `SPX_last_error`.
 pub(crate) fn code(error: Error) -> c_int {
@@ -31,6 +32,10 @@ fn number(error: Error) -> c_int {
         Error::GroupsTooShort => codes::GROUPS_TOO_SHORT,
         Error::MessageTooLong => codes::MESSAGE_TOO_LONG,
         Error::IllegalTime => codes::ILLEGAL_TIME,
+        // Only of `SPX_` calls.
+        Error::TryAgain => SPX_TRY_AGAIN,
+        Error::TimedOut => SPX_TIMEOUT,
+        Error::Interrupted => SPX_INTERRUPTED,
         // `Error` may grow; what has no code of its own is a defect until it has.
         _ => codes::SP_BUG,
     }

@@ -137,6 +137,25 @@ fn check_size<T>(count: usize) -> Result<(), BadLength> {
     }
 }
 
+/// Writes a text with a NUL at its end, cut to the room. Without any room nothing is written.
+///
+/// # Errors
+/// [`BadLength`] if `max` is negative.
+///
+/// # Safety
+/// `room` is null, or writable for `max` bytes, and nobody else uses it meanwhile.
+pub(crate) unsafe fn put_text(room: *mut c_char, max: c_int, text: &str) -> Result<(), BadLength> {
+    // SAFETY: the caller's contract.
+    let room = unsafe { out_slice(room, max) }?;
+    if let Some(most) = room.len().checked_sub(1) {
+        let bytes = text.bytes().take(most).chain(std::iter::once(0));
+        for (to, byte) in room.iter_mut().zip(bytes) {
+            to.write(byte);
+        }
+    }
+    Ok(())
+}
+
 /// Reads a caller's structure; `None` for null.
 ///
 /// # Safety

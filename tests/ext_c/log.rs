@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
-use crate::support::{Executable, Finished, ProgramCommand, library, scratch, skip};
+use crate::support::{Executable, Finished, ProgramCommand, library, scaled, scratch, skip};
 use crate::{command, compile, compile_with, places};
 
 const MANY_GROUPS: &str =
@@ -142,4 +143,65 @@ fn set_uid_programs_do_not_look_at_the_environment() {
         assert!(!run.stderr_text().contains("nosuch"), "{}", run.report());
         let _ = fs::remove_file(&log);
     }
+}
+
+fn stays() -> &'static Executable {
+    static EXECUTABLE: OnceLock<Executable> = OnceLock::new();
+    EXECUTABLE.get_or_init(|| compile("stays"))
+}
+
+#[test]
+fn figures_are_written_as_lines_of_json() {
+    let file = scratch("stats").join("stats.jsonl");
+    let mut command = command(stays(), places::embedded());
+    command.env("SPREAD_STATS_MS", "10");
+    command.env("SPREAD_STATS_FILE", &file);
+    let mut program = command.spawn();
+    program.wait_for_line(|line| line == "ready");
+    let end = Instant::now() + scaled(Duration::from_secs(20));
+    let lines = loop {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        // The last one may not be whole yet.
+        if lines.len() > 3 {
+            break lines;
+        }
+        assert!(Instant::now() < end, "{text}");
+        std::thread::yield_now();
+    };
+    program.close_input();
+    program.finish().assert_success();
+    for (at, line) in lines[..lines.len() - 1].iter().enumerate() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["mailbox"].is_i64(), "{line}");
+        assert_eq!(line["state"], "open", "{line}");
+        assert!(
+            line["daemon"].as_str().is_some_and(|d| !d.is_empty()),
+            "{line}"
+        );
+        assert!(line["waiting_bytes"].is_u64(), "{line}");
+        assert_eq!(line["messages_in_per_s"].is_u64(), at > 0, "{line}");
+    }
+}
+
+#[test]
+fn the_cause_of_a_loss_is_guessed() {
+    let mut slow = command(stays(), places::embedded()).spawn();
+    let mut quick = command(stays(), places::embedded()).spawn();
+    slow.wait_for_line(|line| line == "ready");
+    quick.wait_for_line(|line| line == "ready");
+    // Nobody reads for it now.
+    slow.signal(libc::SIGSTOP);
+    quick.write_line("flood 5000");
+    quick.wait_for_line(|line| line == "flooded");
+    slow.signal(libc::SIGCONT);
+    slow.write_line("receive");
+    let line = slow.wait_for_line(|line| line.contains("messages, then"));
+    assert!(line.contains("then -8: the daemon at "), "{line}");
+    assert!(line.contains("probably dropped as a slow reader"), "{line}");
+    slow.close_input();
+    quick.close_input();
+    let said = slow.finish().stderr_text();
+    assert!(said.contains("probably dropped as a slow reader"), "{said}");
+    quick.finish().assert_success();
 }

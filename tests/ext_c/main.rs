@@ -131,10 +131,11 @@ macro_rules! programs {
 programs! {
     batch
     options
+    owned
 }
 
 /// Programs that are run by tests of their own.
-const DRIVEN: &[&str] = &["says"];
+const DRIVEN: &[&str] = &["says", "stays"];
 
 #[test]
 fn every_program_is_run() {

@@ -118,6 +118,46 @@ fn what_came_before_the_loss_comes_first_and_names_its_own_time() {
     assert_eq!(client.next(), "data #eve#d3 end");
 }
 
+/// As real daemons do: one join of a survivor is still ordered just after the crash, so that the old name
+/// is listed beside the new one; everything else waits until the ring has formed again.
+#[test]
+fn the_old_name_may_still_be_listed() {
+    let network = Network::builder()
+        .daemons(2)
+        .unix(false)
+        .timing(Timing {
+            crash: Duration::from_millis(400),
+            ..Timing::FAST
+        })
+        .orders_after_crash(1)
+        .start()
+        .unwrap();
+    let observer = connect(&network.daemon(1).spread_name(), "eve").unwrap();
+    observer.join_and_see("g");
+    let name = format!("{}?failover=auto", list(&network, &[0, 1]));
+    let mut client = connect(&name, "bob").unwrap();
+    client.join_and_see("g");
+    client.join_and_see("h");
+    observer.next();
+    let died = Instant::now();
+    network.kill(0).unwrap();
+    let how = client.reconnected();
+    assert!(died.elapsed() >= Duration::from_millis(300), "{how:?}");
+    let lines: Vec<_> = (0..6).map(|_| client.next()).collect();
+    assert_eq!(
+        lines,
+        [
+            "transition g",
+            "transition h",
+            "view g #bob#d1,#bob#d2,#eve#d2 me=1",
+            // From here on the daemon's own news of the crash.
+            "transition g",
+            "view g #bob#d2,#eve#d2 me=0",
+            "view h #bob#d2 me=0",
+        ]
+    );
+}
+
 #[test]
 fn a_receiver_that_waits_inside_goes_on_waiting() {
     let (network, name) = three();

@@ -1,5 +1,6 @@
 //! A client as a program would be, on the Rust interface: blocking calls with a limit.
 
+use std::cell::RefCell;
 use std::io::{IoSlice, Write as _};
 use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
@@ -13,6 +14,16 @@ use spread_proto::service;
 /// Room for the members of a group.
 const MOST_GROUPS: usize = 1000;
 const MOST_GROUPS_INT: i32 = 1000;
+
+type Bytes = Vec<MaybeUninit<u8>>;
+
+thread_local! {
+    /// Room for groups and body, all zeroes at first.
+    static ROOM: RefCell<(Bytes, Bytes)> = RefCell::new((
+        vec![MaybeUninit::zeroed(); 32 * MOST_GROUPS],
+        vec![MaybeUninit::zeroed(); 150_000],
+    ));
+}
 
 /// Longest that anything takes here, on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,7 +72,20 @@ pub(crate) fn line(got: &Got) -> String {
 }
 
 pub(crate) fn connect(name: &str, private: &str) -> Result<Client, Error> {
-    connect_with(name, private, true, &[b"NULL".to_vec()], None)
+    connect_within(name, private, TimeLimit::After(PATIENCE))
+}
+
+pub(crate) fn connect_within(name: &str, private: &str, limit: TimeLimit) -> Result<Client, Error> {
+    run(&ConnectArguments {
+        spread_name: name.as_bytes(),
+        private_name: private.as_bytes(),
+        priority: false,
+        membership: true,
+        methods: &[b"NULL".to_vec()],
+        again: None,
+        limit,
+        conf: &Conf::new(),
+    })
 }
 
 pub(crate) fn connect_with(
@@ -71,9 +95,7 @@ pub(crate) fn connect_with(
     methods: &[Vec<u8>],
     again: Option<&MethodRunner>,
 ) -> Result<Client, Error> {
-    let conf = Conf::new();
-    let mut connect = Connect::begin(&ConnectArguments {
-        conf: &conf,
+    run(&ConnectArguments {
         spread_name: name.as_bytes(),
         private_name: private.as_bytes(),
         priority: false,
@@ -81,7 +103,12 @@ pub(crate) fn connect_with(
         methods,
         again: again.cloned(),
         limit: TimeLimit::After(PATIENCE),
-    })?;
+        conf: &Conf::new(),
+    })
+}
+
+fn run(arguments: &ConnectArguments<'_>) -> Result<Client, Error> {
+    let mut connect = Connect::begin(arguments)?;
     loop {
         match connect.step() {
             ConnectProgress::Done(result) => {
@@ -94,6 +121,7 @@ pub(crate) fn connect_with(
             }
             ConnectProgress::Blocked => connect.call.run(),
             ConnectProgress::RunMethods(fd) => {
+                let again = arguments.again.as_ref();
                 let ok = again.is_none_or(|runner| (runner.0)(fd));
                 connect.methods_done(ok);
             }
@@ -121,12 +149,18 @@ pub(crate) fn readable(fd: i32, limit: Duration) -> bool {
 impl Client {
     /// Receives, blocking.
     pub(crate) fn receive(&self) -> Result<Got, Error> {
-        let mut groups = vec![MaybeUninit::<u8>::zeroed(); 32 * MOST_GROUPS];
-        let mut body = vec![MaybeUninit::<u8>::zeroed(); 150_000];
+        ROOM.with_borrow_mut(|(groups, body)| self.receive_into(groups, body))
+    }
+
+    fn receive_into(
+        &self,
+        groups: &mut [MaybeUninit<u8>],
+        body: &mut [MaybeUninit<u8>],
+    ) -> Result<Got, Error> {
         let (result, out) = {
-            let mut pieces = [OutSlice::new(&mut body)];
+            let mut pieces = [OutSlice::new(body)];
             let room = Room {
-                groups: OutSlice::new(&mut groups),
+                groups: OutSlice::new(groups),
                 max_groups: MOST_GROUPS_INT,
                 body: &mut pieces,
                 max_body: 150_000,
@@ -140,7 +174,7 @@ impl Client {
             }
         };
         let length = result?;
-        // SAFETY: zeroed above.
+        // SAFETY: zeroed when it was made.
         let byte = |byte: &MaybeUninit<u8>| unsafe { byte.assume_init() };
         let count =
             usize::try_from(out.num_groups.unwrap_or(0)).expect("no message is too short here");

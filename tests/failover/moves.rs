@@ -51,6 +51,23 @@ fn a_move_loses_nothing_that_was_sent() {
 }
 
 #[test]
+fn a_daemon_that_says_nothing_is_left_all_the_same() {
+    let (network, name) = three();
+    let mut client = connect(&format!("{name}?failover=auto"), "bob").unwrap();
+    client.join_and_see("g");
+    network.freeze(0).unwrap();
+    spread_client::reconnect(client.mailbox).unwrap();
+    // It does not read the good-bye, and gets a second for it.
+    let how = client.reconnected();
+    assert_eq!(how.private_group.as_bytes(), b"#bob#d2");
+    assert_eq!(client.next(), "transition g");
+    client.until("view g #bob#d2 me=0");
+    network.thaw(0).unwrap();
+    client.multicast("g", b"well").unwrap();
+    client.until("data #bob#d2 well");
+}
+
+#[test]
 fn with_nowhere_to_go_a_session_stays() {
     let (network, _) = three();
     let name = list(&network, &[0]);

@@ -168,6 +168,9 @@ fn giving_up_wakes_a_receiver_after_all_that_came() {
     assert_eq!(client.next(), "data #bob#d1 last");
     // No mark: nothing was restored.
     assert_eq!(client.receive(), Err(Error::ConnectionClosed));
+    spread_client::reason::failed(Error::ConnectionClosed);
+    let why = spread_client::reason::last_error().unwrap();
+    assert!(why.contains("reconnect_for_ms"), "{why}");
     assert_eq!(client.receive(), Err(Error::NetError));
     assert!(readable(client.mailbox, Duration::ZERO));
 }

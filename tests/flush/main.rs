@@ -5,6 +5,7 @@
 //! what the library sends and answers is compared with what the classic library sent and answered.
 //! `known.rs` lists where it was a defect of the classic library, and what ours does instead.
 
+mod answer;
 mod daemon;
 mod known;
 mod library;
@@ -12,6 +13,7 @@ mod network;
 mod player;
 #[path = "../support/mod.rs"]
 mod support;
+mod value;
 
 use daemon::Kind;
 use library::Library;

@@ -17,6 +17,7 @@ const FLUSH_REQ: c_int = 0x2000_0000;
 const TRANSITION: c_int = 0x2000;
 const VIEW: c_int = 0x1000;
 const JOIN: c_int = 0x100;
+const LEAVE: c_int = 0x200;
 const NETWORK: c_int = 0x800;
 
 /// What a member has received, in words.
@@ -24,6 +25,7 @@ const NETWORK: c_int = 0x800;
 enum News {
     Request,
     Transition,
+    SelfLeave,
     /// Cause, members, and the names in the body.
     View(c_int, Vec<String>, Vec<String>),
     Data(String, String),
@@ -56,6 +58,15 @@ impl Member {
         }
     }
 
+    /// The private group without the daemon.
+    fn user(&self) -> String {
+        let end = self.name[1..]
+            .find('#')
+            .expect("two signs in a private group")
+            + 2;
+        self.name[..end].to_owned()
+    }
+
     fn on_group(&self, call: &std::ffi::CStr) {
         assert_eq!(
             self.library.on_group(call, self.mbox, b"room"),
@@ -66,9 +77,17 @@ impl Member {
     }
 
     fn send(&self, service: c_int, text: &str) {
+        self.send_with(service, "room", text);
+    }
+
+    fn send_to(&self, destination: &str, text: &str) {
+        self.send_with(AGREED, destination, text);
+    }
+
+    fn send_with(&self, service: c_int, destination: &str, text: &str) {
         let message = Outgoing {
             service,
-            group: b"room".to_vec(),
+            group: destination.as_bytes().to_vec(),
             mess_type: 1,
             pieces: vec![text.as_bytes().to_vec()],
             mess_len: c_int::try_from(text.len()).expect("a short text"),
@@ -90,6 +109,7 @@ impl Member {
             let news = match got.service {
                 FLUSH_REQ => News::Request,
                 TRANSITION => News::Transition,
+                LEAVE => News::SelfLeave,
                 kind if kind & VIEW != 0 => {
                     let count = usize::try_from(got.num_groups).expect("a number of members");
                     let set = usize::try_from(code).expect("a length");
@@ -152,6 +172,49 @@ fn names(members: &[&Member]) -> Vec<String> {
 fn flush(members: &[&mut Member]) {
     for member in members {
         member.on_group(c"FL_flush");
+    }
+}
+
+/// All members answer every request, until their last views have these members; what each has had until then.
+fn agree(
+    members: &mut [&mut Member],
+    wanted: &dyn Fn(&[&mut Member]) -> Vec<String>,
+) -> Vec<Vec<News>> {
+    let end = Instant::now() + scaled(Duration::from_secs(30));
+    let mut asked = vec![false; members.len()];
+    let mut had: Vec<Vec<News>> = members.iter().map(|_| Vec::new()).collect();
+    loop {
+        for ((member, had), asked) in members.iter_mut().zip(&mut had).zip(&mut asked) {
+            member.receive();
+            for news in std::mem::take(&mut member.news) {
+                *asked |= news == News::Request;
+                if let News::View(_, names, _) = &news {
+                    let own = names.iter().find(|name| name.starts_with(&member.user()));
+                    member
+                        .name
+                        .clone_from(own.expect("a member is in its view"));
+                }
+                had.push(news);
+            }
+            if std::mem::take(asked) {
+                member.on_group(c"FL_flush");
+            }
+        }
+        let wanted = wanted(members);
+        let last = |had: &Vec<News>| {
+            had.iter()
+                .rev()
+                .find(|news| matches!(news, News::View(..)))
+                .cloned()
+        };
+        if had
+            .iter()
+            .all(|had| matches!(last(had), Some(News::View(_, names, _)) if names == wanted))
+        {
+            return had;
+        }
+        assert!(Instant::now() < end, "no agreement on {wanted:?}: {had:#?}");
+        thread::yield_now();
     }
 }
 
@@ -302,4 +365,199 @@ fn daemon_dies() {
     assert_eq!(code, -8);
     let (code, _) = c.library.receive(c.mbox, 0, 20, &Room::Whole(1000));
     assert_eq!(code, -11);
+}
+
+/// A member whose session can move between both daemons, with options.
+fn restored_member(network: &Network, user: &str, options: &str) -> Member {
+    let (first, second) = (
+        network.daemon(0).spread_name(),
+        network.daemon(1).spread_name(),
+    );
+    Member::connect(
+        Library::load(),
+        &format!("{first},{second}?failover=auto{options}"),
+        user,
+    )
+}
+
+/// The members' names as daemons order them: by daemon, then by name.
+fn in_order(members: &[&mut Member]) -> Vec<String> {
+    let mut names: Vec<String> = members.iter().map(|member| member.name.clone()).collect();
+    names.sort_by_key(|name| {
+        let (user, daemon) = name[1..]
+            .split_once('#')
+            .expect("two signs in a private group");
+        (daemon.to_owned(), user.to_owned())
+    });
+    names
+}
+
+/// A lost session comes back at another daemon, under another name: the signal, a request, and one new view for all.
+#[test]
+fn restored_session_has_a_new_view() {
+    let network = Network::builder()
+        .daemons(2)
+        .start()
+        .expect("a network can be started");
+    let mut a = restored_member(&network, "a", "");
+    let mut b = Member::connect(a.library, &network.daemon(1).spread_name(), "b");
+    a.on_group(c"FL_join");
+    agree(&mut [&mut a], &in_order);
+    b.on_group(c"FL_join");
+    agree(&mut [&mut a, &mut b], &in_order);
+    let old = a.name.clone();
+    reaches(0, &mut [&mut a, &mut b], FIFO);
+
+    network.kill(0).expect("the network is there");
+    let moved = |members: &[&mut Member]| {
+        let mut names = in_order(members);
+        names.retain(|name| *name != old);
+        names
+    };
+    let had = agree(&mut [&mut a, &mut b], &moved);
+    assert_ne!(a.name, old);
+    let both = in_order(&[&mut a, &mut b]);
+    let alone = names(&[&a]);
+    assert_eq!(
+        had[0],
+        [
+            News::Transition,
+            News::Request,
+            News::View(NETWORK, both, alone)
+        ]
+    );
+    assert_eq!(had[1][0], News::Transition);
+    // What each sends reaches both, whatever the service.
+    for service in [FIFO, AGREED] {
+        reaches(0, &mut [&mut a, &mut b], service);
+        reaches(1, &mut [&mut a, &mut b], service);
+    }
+    // To the new name.
+    b.send_to(&a.name.clone(), "private");
+    let news = News::Data(b.name.clone(), "private".to_owned());
+    expect(&mut [&mut a, &mut b], &[vec![news], vec![]]);
+}
+
+/// The loss comes when the member has flushed for a change: nothing of that change is left, and no second flush is asked for.
+#[test]
+fn session_is_restored_during_a_flush() {
+    let network = Network::builder()
+        .daemons(2)
+        .start()
+        .expect("a network can be started");
+    let mut a = restored_member(&network, "a", "");
+    let mut b = Member::connect(a.library, &network.daemon(1).spread_name(), "b");
+    let mut c = Member::connect(a.library, &network.daemon(1).spread_name(), "c");
+    a.on_group(c"FL_join");
+    agree(&mut [&mut a], &in_order);
+    b.on_group(c"FL_join");
+    agree(&mut [&mut a, &mut b], &in_order);
+    c.on_group(c"FL_join");
+    expect(
+        &mut [&mut a, &mut b, &mut c],
+        &[vec![News::Request], vec![News::Request], vec![]],
+    );
+    flush(&[&mut a]);
+    let old = a.name.clone();
+    network.kill(0).expect("the network is there");
+    flush(&[&mut b]);
+    let moved = |members: &[&mut Member]| {
+        let mut names = in_order(members);
+        names.retain(|name| *name != old);
+        names
+    };
+    let had = agree(&mut [&mut a, &mut b, &mut c], &moved);
+    assert_eq!(had[0][0], News::Transition);
+    assert!(!had[0].contains(&News::Request), "{had:#?}");
+    for from in 0..3 {
+        reaches(from, &mut [&mut a, &mut b, &mut c], AGREED);
+    }
+}
+
+/// While there is no daemon: nothing is received and nothing waits long, sends give up, leaves count; and then it goes on.
+#[test]
+fn calls_during_an_outage() {
+    let network = Network::builder()
+        .daemons(1)
+        .start()
+        .expect("a network can be started");
+    let name = format!(
+        "{}?failover=auto&send_wait_ms=50",
+        network.daemon(0).spread_name()
+    );
+    let mut a = Member::connect(Library::load(), &name, "a");
+    a.on_group(c"FL_join");
+    agree(&mut [&mut a], &in_order);
+    assert_eq!(a.library.on_group(c"FL_join", a.mbox, b"other"), 0);
+    let end = Instant::now() + scaled(Duration::from_secs(10));
+    while !matches!(a.news.last(), Some(News::View(..))) {
+        a.receive();
+        assert!(Instant::now() < end, "no view");
+        thread::yield_now();
+    }
+    a.news.clear();
+    network.kill(0).expect("the network is there");
+
+    // A message may still go to the dead daemon. Then a send waits for as long as it may, and the session goes on.
+    let message = Outgoing {
+        service: AGREED,
+        group: b"room".to_vec(),
+        mess_type: 1,
+        pieces: vec![b"x".to_vec()],
+        mess_len: 1,
+        ..Outgoing::default()
+    };
+    while a.library.send(a.mbox, &message) == 1 {
+        assert!(Instant::now() < end, "no outage");
+        a.receive();
+        thread::yield_now();
+    }
+    a.receive();
+    assert_eq!(a.library.on_group(c"FL_flush", a.mbox, b"room"), -27);
+    assert_eq!(a.library.on_mailbox(c"FL_more_msgs", a.mbox), 0);
+    assert_eq!(a.library.on_group(c"FL_leave", a.mbox, b"other"), 0);
+    assert_eq!(a.library.on_group(c"FL_leave", a.mbox, b"other"), -14);
+
+    network.restart(0).expect("the daemon can be started again");
+    let had = agree(&mut [&mut a], &in_order);
+    let own = names(&[&a]);
+    let view = News::View(NETWORK, own.clone(), own);
+    // The signals of both groups and the end of the one that was left, in an order of their own.
+    let of_room: Vec<&News> = had[0]
+        .iter()
+        .filter(|news| matches!(news, News::Request | News::View(..)))
+        .collect();
+    assert_eq!(of_room, [&News::Request, &view], "{had:#?}");
+    assert!(had[0].contains(&News::SelfLeave), "{had:#?}");
+    reaches(0, &mut [&mut a], FIFO);
+    assert_eq!(a.library.on_group(c"FL_join", a.mbox, b"other"), 0);
+}
+
+/// A session that moves on purpose is twice in the group for a moment: the members agree once its old end is gone.
+#[test]
+fn session_moves_on_purpose() {
+    let network = Network::builder()
+        .daemons(2)
+        .start()
+        .expect("a network can be started");
+    let mut a = restored_member(&network, "a", "");
+    let mut b = Member::connect(a.library, &network.daemon(1).spread_name(), "b");
+    a.on_group(c"FL_join");
+    agree(&mut [&mut a], &in_order);
+    b.on_group(c"FL_join");
+    agree(&mut [&mut a, &mut b], &in_order);
+    let old = a.name.clone();
+    assert_eq!(a.library.on_mailbox(c"SPX_reconnect", a.mbox), 0);
+    let moved = |members: &[&mut Member]| {
+        let mut names = in_order(members);
+        names.retain(|name| *name != old);
+        names
+    };
+    let had = agree(&mut [&mut a, &mut b], &moved);
+    assert_ne!(a.name, old);
+    assert_eq!(had[0][0], News::Transition);
+    for service in [FIFO, AGREED] {
+        reaches(0, &mut [&mut a, &mut b], service);
+        reaches(1, &mut [&mut a, &mut b], service);
+    }
 }

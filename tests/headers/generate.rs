@@ -67,7 +67,9 @@ pub(crate) const HEADERS: [Header; 4] = [
 const UNDECLARED: [&str; 2] = ["SP_query_groups", "SP_query_members"];
 
 /// Rust's names for the types of the hand-written headers.
-const TYPES: [(&str, &str); 11] = [
+const TYPES: [(&str, &str); 13] = [
+    ("SpxMessage", "SPX_message"),
+    ("SpxStats", "SPX_stats"),
     ("SpxEvent", "SPX_event"),
     ("SpxConf", "SPX_conf"),
     ("Mailbox", "mailbox"),

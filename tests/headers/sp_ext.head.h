@@ -25,6 +25,46 @@ extern "C" {
 /* A set of options, see SPX_conf_new. */
 typedef struct SPX_conf SPX_conf;
 
+/* A message of SPX_receive: the program's until SPX_message_free. Only the library makes these; later ones may have more. */
+typedef struct SPX_message {
+    service service_type;               /* As of SP_receive. */
+    int num_groups;
+    const char (*groups)[MAX_GROUP_NAME];
+    size_t mess_len;
+    const char *mess;                   /* With a NUL behind it, which does not count. */
+    char sender[MAX_GROUP_NAME];
+    int16 mess_type;
+    int16 reserved;
+    int endian_mismatch;
+} SPX_message;
+
+/* How a session stands: SPX_state. */
+#define SPX_STATE_OPEN          1
+#define SPX_STATE_RECONNECTING  2   /* The connection is lost and is being restored (failover=auto). */
+#define SPX_STATE_ENDING        3   /* It is lost; what came before can still be received. */
+#define SPX_STATE_FAILED        4   /* A call has told so, or a send has failed. */
+
+/* The figures of a session: SPX_get_stats. Bytes are those of the wire: headers, groups and bodies. */
+typedef struct SPX_stats {
+    size_t size;                        /* Set by the program: sizeof(SPX_stats). */
+    int state;
+    int reserved;
+    unsigned long messages_in;          /* Received by the program. */
+    unsigned long bytes_in;
+    unsigned long messages_out;         /* Sent by the program, without joins and leaves. */
+    unsigned long bytes_out;
+    unsigned long waiting_messages;     /* Whole messages that the program has not received yet. */
+    unsigned long waiting_bytes;        /* In memory and on disk. */
+    unsigned long spilled_bytes;        /* The part of them that is on disk. */
+    unsigned long peak_messages;        /* The most that have waited. */
+    unsigned long peak_bytes;
+    unsigned long oldest_ms;            /* Since the oldest of the waiting bytes in memory have come. */
+    unsigned long send_blocked_ms;      /* Sends have waited for the daemon, in sum. */
+    unsigned long reconnects;           /* How often the connection was restored. */
+    unsigned long dropped_messages;     /* As recv_policy says. */
+    unsigned long dropped_bytes;
+} SPX_stats;
+
 /* What an event tells: the type of an SPX_event, and the members that have a meaning then. */
 #define SPX_EVENT_CONNECTED     1   /* The session has begun: private_group, daemon. */
 #define SPX_EVENT_DAEMON_LOST   2   /* The connection is lost: daemon. What was received before can still be taken. */
@@ -35,6 +75,7 @@ typedef struct SPX_conf SPX_conf;
 #define SPX_EVENT_SLOW_CLEARED  6   /* It has caught up: messages, bytes. */
 #define SPX_EVENT_DROPPED       7   /* Messages were dropped by the session's policy: messages, bytes. */
 #define SPX_EVENT_CLOSED        8   /* The session has ended: reason. */
+#define SPX_EVENT_BLOCKED       9   /* Nothing more is read from the daemon until the program has caught up; the log tells why. */
 
 /* Why a session has ended: the reason of an SPX_EVENT_CLOSED. Others may be added. */
 #define SPX_CLOSED_DAEMON_GONE  1   /* The daemon, or the way to it, is gone. */

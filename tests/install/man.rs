@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::installed::{files_below, prefix};
 use crate::support::{ProgramCommand, skip};
@@ -37,6 +38,7 @@ fn every_exported_function_has_a_page() {
         ("everspread", 1),
         ("everspread", 7),
         ("spread-options", 7),
+        ("spread-names", 7),
         ("everspread-testd", 1),
     ] {
         page(name, section);
@@ -137,24 +139,28 @@ fn pages_are_clean_for_mandoc() {
 
 #[test]
 fn pages_are_clean_for_groff_and_found_by_whatis() {
-    for file in files_below(&man_dir()) {
-        let Ok(run) = ProgramCommand::new("man")
-            .args([
-                "--warnings",
-                "--encoding=UTF-8",
-                "--ditroff",
-                "--local-file",
-            ])
-            .arg(&file)
-            .env("LC_ALL", "C.UTF-8")
-            .env("MANWIDTH", "80")
-            .try_run()
-        else {
-            return skip("there is no man");
-        };
-        assert!(run.success() && run.stderr.is_empty(), "{}", run.report());
-        if let Ok(run) = ProgramCommand::new("lexgrog").arg(&file).try_run() {
-            run.assert_success();
-        }
+    let files = files_below(&man_dir());
+    let Ok(run) = ProgramCommand::new("man")
+        .args([
+            "--warnings",
+            "--encoding=UTF-8",
+            "--ditroff",
+            "--local-file",
+        ])
+        .args(&files)
+        .env("LC_ALL", "C.UTF-8")
+        .env("MANWIDTH", "80")
+        .limit(Duration::from_secs(300))
+        .try_run()
+    else {
+        return skip("there is no man");
+    };
+    assert!(run.success() && run.stderr.is_empty(), "{}", run.report());
+    // Every one was formatted: each has a title line of its own.
+    let formatted = run.stdout_text().matches("x init").count();
+    assert_eq!(formatted, files.len());
+    if let Ok(run) = ProgramCommand::new("lexgrog").args(&files).try_run() {
+        run.assert_success();
+        assert_eq!(run.stdout_text().lines().count(), files.len());
     }
 }

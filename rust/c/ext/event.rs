@@ -23,6 +23,7 @@ mod kinds {
     pub(super) const SLOW_CLEARED: c_int = 6;
     pub(super) const DROPPED: c_int = 7;
     pub(super) const CLOSED: c_int = 8;
+    pub(super) const BLOCKED: c_int = 9;
     /// Of a kind that this header does not have a name for.
     pub(super) const OTHER: c_int = 0;
 }
@@ -118,6 +119,7 @@ impl SpxEvent {
                 out.count(kinds::SLOW_CLEARED, *messages, *bytes);
             }
             Event::Dropped { messages, bytes } => out.count(kinds::DROPPED, *messages, *bytes),
+            Event::Blocked { .. } => out.kind = kinds::BLOCKED,
             Event::Closed(ending) => {
                 out.kind = kinds::CLOSED;
                 out.reason = match ending {

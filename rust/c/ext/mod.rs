@@ -7,3 +7,6 @@ mod connect;
 mod errors;
 mod event;
 mod place;
+mod receive;
+mod send;
+mod stats;

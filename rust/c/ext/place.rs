@@ -59,15 +59,8 @@ pub(crate) unsafe extern "C" fn SPX_daemon(
     guard(|| match spread_client::daemon(mbox) {
         Ok(daemon) => {
             // SAFETY: the caller's contract.
-            let room = unsafe { ptr::out_slice(text, max_len) };
-            let Ok(room) = room else {
+            if unsafe { ptr::put_text(text, max_len, &daemon) }.is_err() {
                 return errors::code(Error::IllegalMessage);
-            };
-            if let Some(most) = room.len().checked_sub(1) {
-                let bytes = daemon.bytes().take(most).chain(std::iter::once(0));
-                for (to, byte) in room.iter_mut().zip(bytes) {
-                    to.write(byte);
-                }
             }
             errors::length(daemon.len())
         }

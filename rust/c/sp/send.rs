@@ -160,7 +160,7 @@ pub(crate) unsafe extern "C-unwind" fn SP_multigroup_scat_multicast(
 
 /// Destinations of a call. Plain data.
 #[derive(Clone, Copy)]
-enum Groups<'a> {
+pub(crate) enum Groups<'a> {
     One([u8; 32]),
     List {
         said: c_int,
@@ -173,7 +173,7 @@ enum Groups<'a> {
 impl<'a> Groups<'a> {
     /// # Safety
     /// `groups` is null, or readable for `count` names.
-    unsafe fn list(groups: *const GroupName, count: c_int) -> Self {
+    pub(crate) unsafe fn list(groups: *const GroupName, count: c_int) -> Self {
         if !(0..=MAX_GROUPS).contains(&count) {
             return Self::List {
                 said: count,
@@ -187,14 +187,14 @@ impl<'a> Groups<'a> {
         }
     }
 
-    fn said(&self) -> c_int {
+    pub(crate) fn said(&self) -> c_int {
         match self {
             Self::One(_) => 1,
             Self::List { said, .. } | Self::Missing(said) => *said,
         }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::One(field) => field,
             Self::List { rows, .. } => rows.as_flattened(),
@@ -202,7 +202,7 @@ impl<'a> Groups<'a> {
         }
     }
 
-    fn refusal(&self) -> Option<Error> {
+    pub(crate) fn refusal(&self) -> Option<Error> {
         matches!(self, Self::Missing(_)).then_some(Error::IllegalGroup)
     }
 }

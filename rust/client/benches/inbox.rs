@@ -5,7 +5,7 @@ use divan::{Bencher, black_box};
 use spread_proto::{ByteOrder, Frame, HEADER_LEN, Hint, Name, service};
 
 // A private module of the library, which depends on nothing else there.
-#[expect(dead_code, reason = "a benchmark uses a part of it")]
+#[expect(dead_code, unused_imports, reason = "a benchmark uses a part of it")]
 #[path = "../src/inbox.rs"]
 mod inbox;
 

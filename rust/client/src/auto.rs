@@ -19,6 +19,7 @@ use crate::inbox::Inbox;
 use crate::known;
 use crate::notice::{Ending, Event, Reconnected};
 use crate::reader;
+use crate::reason;
 use crate::restore;
 use crate::search::Wanted;
 use crate::session::{Rx, Session, Tx};
@@ -145,6 +146,11 @@ pub(crate) enum Resumed {
 }
 
 impl Session {
+    /// What it takes to come back, if the session does.
+    pub(crate) fn comes_back(&self) -> Option<&Auto> {
+        self.auto.as_deref()
+    }
+
     /// The session's name at its daemon, as it is now.
     pub(crate) fn private_group(&self) -> Name {
         if self.auto.is_none() {
@@ -178,7 +184,9 @@ impl Session {
 
     /// The link has ended. True: it will be restored, and nothing has ended for the program.
     pub(crate) fn lose(&self, rx: &mut Rx) -> bool {
-        let Some(auto) = &self.auto else { return false };
+        let Some(auto) = self.comes_back() else {
+            return false;
+        };
         if rx.outage {
             return true;
         }
@@ -254,6 +262,7 @@ impl Session {
         let left = left.into_iter().filter(|group| !told.contains(group));
         rx.later.push_back(Epoch {
             inbox,
+            spill: None,
             own: place.private_group,
             left: left.collect(),
             marks: auto.membership(),
@@ -285,6 +294,20 @@ impl Session {
             outages: 1,
         })));
         Resumed::Done
+    }
+
+    /// For `SPX_last_error`: why a session that comes back does so no more.
+    pub(crate) fn say_why_it_ended(&self) {
+        if self.comes_back().is_some()
+            && !self.closed.load(Ordering::Acquire)
+            && !self.ended_by_program.load(Ordering::Acquire)
+        {
+            reason::because(format!(
+                "the daemon at {} is lost, and no other one has taken the session within {} ms (reconnect_for_ms)",
+                self.daemon(),
+                self.options.reconnect_for_ms
+            ));
+        }
     }
 
     /// There will be no other link.
@@ -341,7 +364,10 @@ pub fn daemon(mailbox: i32) -> Result<String, crate::Error> {
 /// one that comes back.
 pub fn reconnect(mailbox: i32) -> Result<(), crate::Error> {
     let session = crate::table::find(mailbox).ok_or(crate::Error::IllegalSession)?;
-    if session.auto.is_none() || session.has_failed() || session.ended.load(Ordering::Acquire) {
+    if session.comes_back().is_none()
+        || session.has_failed()
+        || session.ended.load(Ordering::Acquire)
+    {
         return Err(crate::Error::NetError);
     }
     if restore::begin_move(&session) {

@@ -103,15 +103,17 @@ impl SessionHandle {
             if std::mem::take(&mut rx.woken) {
                 break Ok(Received::Woken);
             }
+            let mut frames = 0;
             let front = if session.auto.is_some() {
-                take_seen(session, &mut rx, out)
+                take_seen(session, &mut rx, out, &mut frames)
             } else {
-                take_frames(&mut rx.inbox, out)
+                take_frames(&mut rx.inbox, out, &mut frames)
             };
             let mut in_outage = false;
             match front {
                 Front::Took(count) => {
                     rx.refused = false;
+                    rx.gives(frames, count);
                     break Ok(Received::Frames(count));
                 }
                 Front::TooLong(total) => break Ok(Received::NeedsRoom(total)),
@@ -123,6 +125,9 @@ impl SessionHandle {
                     rx.later.clear();
                     session.finish(&mut rx, Ending::BrokenFrame);
                     break Err(Error::IllegalMessage);
+                }
+                Front::Incomplete if rx.spill.is_some() && reader::refill(session, &mut rx) => {
+                    continue;
                 }
                 Front::Incomplete if rx.is_over() => {
                     let before = rx.own;
@@ -266,6 +271,9 @@ fn read_bulk(session: &Session, rx: &mut Rx) -> bool {
 
 /// Whether there is something to say about the front of the inbox without reading.
 fn take_would_succeed(rx: &Rx) -> bool {
+    if rx.spill.is_some() {
+        return true;
+    }
     let here = rx
         .inbox
         .header()
@@ -279,7 +287,7 @@ fn take_would_succeed(rx: &Rx) -> bool {
 
 /// The same as [`take_frames`] for a session that outlives its link, which has to know what views the
 /// program has seen.
-fn take_seen(session: &Session, rx: &mut Rx, out: &mut OutSlice<'_>) -> Front {
+fn take_seen(session: &Session, rx: &mut Rx, out: &mut OutSlice<'_>, frames: &mut u64) -> Front {
     let mut taken = 0;
     while let Some(header) = rx.inbox.header() {
         let Some(total) = length(&header) else {
@@ -300,6 +308,7 @@ fn take_seen(session: &Session, rx: &mut Rx, out: &mut OutSlice<'_>) -> Front {
         if service::is_membership(header.kind) {
             see(session, rx, &header);
         }
+        *frames += 1;
         rx.inbox
             .take(total, |piece| taken += out.write_at(taken, piece));
     }
@@ -328,13 +337,14 @@ fn length(header: &Header) -> Option<usize> {
     (total <= MAX_FRAME).then_some(total)
 }
 
-/// Moves whole frames from the front of the inbox into `out`.
-fn take_frames(inbox: &mut Inbox, out: &mut OutSlice<'_>) -> Front {
+/// Moves whole frames from the front of the inbox into `out`, and counts them.
+fn take_frames(inbox: &mut Inbox, out: &mut OutSlice<'_>, frames: &mut u64) -> Front {
     let mut taken = 0;
     loop {
         // Usually many frames lie in one piece, and go over in one piece.
-        let run = whole_frames(inbox.front(), out.len() - taken);
+        let (run, number) = whole_frames(inbox.front(), out.len() - taken);
         let count = if run > 0 {
+            *frames += number;
             run
         } else {
             let Some(header) = inbox.header() else { break };
@@ -353,6 +363,7 @@ fn take_frames(inbox: &mut Inbox, out: &mut OutSlice<'_>) -> Front {
                 }
                 break;
             }
+            *frames += 1;
             total
         };
         inbox.take(count, |piece| taken += out.write_at(taken, piece));
@@ -364,17 +375,18 @@ fn take_frames(inbox: &mut Inbox, out: &mut OutSlice<'_>) -> Front {
     }
 }
 
-/// Bytes of the whole and sound frames at the start of `piece`, at most `room`.
-fn whole_frames(piece: &[u8], room: usize) -> usize {
+/// Bytes of the whole and sound frames at the start of `piece`, at most `room`, and their number.
+fn whole_frames(piece: &[u8], room: usize) -> (usize, u64) {
     let most = piece.len().min(room);
-    let mut end = 0;
+    let (mut end, mut number) = (0, 0);
     while let Some(raw) = piece.get(end..).and_then(|rest| rest.first_chunk()) {
         match length(&Header::decode(raw)) {
             Some(total) if end + total <= most => end += total,
             _ => break,
         }
+        number += 1;
     }
-    end
+    (end, number)
 }
 
 /// Where the stream has ended, with what is left of a frame.
@@ -422,7 +434,10 @@ mod tests {
             inbox.push(piece);
         }
         let mut memory = vec![MaybeUninit::uninit(); room];
-        let front = take_frames(&mut inbox, &mut OutSlice::new(&mut memory));
+        let before = inbox.messages(0);
+        let mut frames = 0;
+        let front = take_frames(&mut inbox, &mut OutSlice::new(&mut memory), &mut frames);
+        assert_eq!(inbox.messages(frames), before - frames);
         (front, inbox.len())
     }
 

@@ -14,7 +14,7 @@ use crate::room::Progress;
 use crate::send::Send;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
-use crate::{held, notice, reader, table};
+use crate::{held, interrupt, notice, reader, table};
 
 /// How long waits for a daemon that has not closed in time are skipped afterwards: 200 mailboxes
 /// must not take 200 times the limit.
@@ -251,6 +251,7 @@ fn close(session: &Arc<Session>, deadline: Instant) {
         session.settle_token(&mut rx);
     }
     table::forget(session);
+    interrupt::forget(session);
     if !session.claim.is_shared() {
         drop(receive_turn(session, deadline));
         drop(send_turn(session, deadline));

@@ -20,10 +20,11 @@ use crate::options::{Conf, Failover, MailboxKind, Options, Sigpipe};
 use crate::reason;
 use crate::search::{Accepting, Search, SearchProgress, Wanted};
 use crate::session::{Kind, Link, Session};
+use crate::stats::report;
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd::{self, SharedFd};
 use crate::sys::signals;
-use crate::{close, fork, held, reader, redirect, restore, table};
+use crate::{close, fork, held, interrupt, reader, redirect, restore, table};
 
 /// Private descriptors go to numbers from here on: small ones are for mailboxes, which programs put
 /// into an `fd_set`.
@@ -276,6 +277,8 @@ fn enter(session: &Arc<Session>) -> Result<Connected, Error> {
             return Err(Error::CouldNotConnect);
         }
     }
+    interrupt::enter(session);
+    report::begin();
     if session.options.failback_ms > 0 && session.auto.is_some() && session.link.candidate.rank > 0
     {
         restore::watch(session);

@@ -177,3 +177,23 @@ pub(crate) fn open(endpoint: &Endpoint, will_be_replaced: bool) -> std::io::Resu
     }
     Ok(socket)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_peer_is_noticed_by_the_socket_itself() {
+        let place = Endpoint::literal(b"127.0.0.1", 4803).unwrap();
+        for outlives in [false, true] {
+            let socket = open(&place, outlives).unwrap();
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE);
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+            let limit = socket.tcp_user_timeout().unwrap();
+            assert_eq!(limit.is_some(), outlives, "{limit:?}");
+            assert!(limit.is_none_or(|limit| limit == USER_TIMEOUT));
+        }
+    }
+}

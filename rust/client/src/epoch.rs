@@ -15,12 +15,15 @@ use spread_proto::{
 
 use crate::inbox::Inbox;
 use crate::session::Rx;
+use crate::spill::Spill;
 
 /// A link's stream that the receiver has not come to.
 #[derive(Debug)]
 pub(crate) struct Epoch {
     /// What has come.
     pub(crate) inbox: Inbox,
+    /// What comes after it, where that is on disk or on its way there.
+    pub(crate) spill: Option<Box<Spill>>,
     /// The session's name on this link.
     pub(crate) own: Name,
     /// Groups that the program has left and not been told of.
@@ -94,12 +97,27 @@ fn mark(kind: u32, group: [u8; 32], body: &[u8]) -> Vec<u8> {
 }
 
 impl Rx {
-    /// The inbox that the reader adds to.
-    pub(crate) fn newest(&mut self) -> &mut Inbox {
+    /// The inbox and the spill that the reader adds to.
+    pub(crate) fn newest(&mut self) -> (&mut Inbox, &mut Option<Box<Spill>>) {
         match self.later.back_mut() {
-            Some(epoch) => &mut epoch.inbox,
-            None => &mut self.inbox,
+            Some(epoch) => (&mut epoch.inbox, &mut epoch.spill),
+            None => (&mut self.inbox, &mut self.spill),
         }
+    }
+
+    /// What has been spilled, over all epochs.
+    pub(crate) fn spills(&mut self) -> impl Iterator<Item = &mut Box<Spill>> {
+        let later = self
+            .later
+            .iter_mut()
+            .filter_map(|epoch| epoch.spill.as_mut());
+        self.spill.as_mut().into_iter().chain(later)
+    }
+
+    /// Bytes that have been spilled and wait, over all epochs.
+    pub(crate) fn spilled_bytes(&mut self) -> usize {
+        let bytes: u64 = self.spills().map(|spill| spill.len()).sum();
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
     /// Bytes that wait for the program, over all epochs.
@@ -126,6 +144,9 @@ impl Rx {
     /// Whether a receive would not have to wait for the network. On the present link a part of a
     /// message counts, as in a socket.
     pub(crate) fn has_something(&self) -> bool {
+        if self.spill.is_some() {
+            return true;
+        }
         if self.later.is_empty() && !self.outage {
             return self.ended || self.inbox.len() > 0;
         }
@@ -154,6 +175,9 @@ impl Rx {
             self.inbox = epoch.make_marks(&mut self.views);
         } else if let Some(epoch) = self.later.pop_front() {
             self.inbox = epoch.inbox;
+            // Its messages were counted by themselves before.
+            self.inbox.forget_count();
+            self.spill = epoch.spill;
             self.own = Some(epoch.own);
         }
         NextEpoch::Here
@@ -197,6 +221,7 @@ mod tests {
         inbox.push(bytes);
         Epoch {
             inbox,
+            spill: None,
             own: Name::new(b"#me#d2"),
             left: left.iter().map(|name| group(name)).collect(),
             marks: true,
@@ -257,7 +282,7 @@ mod tests {
         let message = mark(service::FIFO_MESS, group("room"), b"hello");
         let mut rx = Rx::default();
         rx.later.push_back(epoch(&message, &[]));
-        rx.newest().push(&message[..30]);
+        rx.newest().0.push(&message[..30]);
         assert_eq!(rx.held_bytes(), message.len() + 30);
         rx.ended = true;
         rx.outage = true;

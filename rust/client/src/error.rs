@@ -50,6 +50,15 @@ pub enum Error {
     /// A time out of range.
     #[error("illegal time")]
     IllegalTime,
+    /// The call would have to wait, and was asked not to. Only of calls that can be asked so.
+    #[error("the call would have to wait")]
+    TryAgain,
+    /// The time limit was reached. Only of calls that are given one and have no other error for it.
+    #[error("the time limit was reached")]
+    TimedOut,
+    /// [`interrupt`](crate::interrupt) has ended the wait.
+    #[error("the call was interrupted")]
+    Interrupted,
     /// A defect of this library.
     #[error("internal error")]
     Bug,

@@ -6,8 +6,8 @@
 //! parent's reader when no child can use the connections any more.
 //!
 //! Lock order: slots of the table, then per session the flush layer's state, `rx`, `tx` and the
-//! notices, the reader's place, the list of free claims, the dispatcher's and the restorer's place, the
-//! memory of names and addresses. Threads that hold one of them take only later ones.
+//! notices, the reader's place, the list of free claims, the dispatcher's and the restorer's place,
+//! the memory of names and addresses. Threads that hold one of them take only later ones.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ use crate::flush;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
-use crate::{claim, held, known, notice, reader, restore, table};
+use crate::{claim, held, interrupt, known, notice, reader, restore, table};
 
 type Guards = (
     Option<MutexGuard<'static, flush::State>>,
@@ -143,6 +143,7 @@ extern "C" fn parent() {
 extern "C" fn child() {
     let Some(mut prepared) = take() else { return };
     CHILDREN.store(0, Ordering::SeqCst);
+    interrupt::forget_bells_in_child();
     let me = held::token();
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use spread_proto::Name;
+use spread_proto::{Direction, FrameLayout, Header, Name, limits, service};
 
 use crate::error::Error;
 use crate::send::{self, Outgoing, Send};
@@ -45,6 +45,31 @@ impl SessionHandle {
     pub fn multicast<'a>(&self, message: &Outgoing<'a>) -> Result<Send<'a>, Error> {
         send::check_service(message.service)?;
         Send::multicast_on(self.live()?, message)
+    }
+
+    /// Several multicasts, handed to the kernel together: `first`, and behind it the whole frames in
+    /// `rest`, which is the last piece of the body of `first` and does not count in its length.
+    ///
+    /// # Errors
+    /// As [`multicast`](Self::multicast), and [`Error::IllegalMessage`] if `rest` holds anything but
+    /// frames of messages as [`multicast`](Self::multicast) sends them. Then nothing has been sent.
+    /// A session that outlives its link takes none, as its name may change before they are out.
+    pub fn multicast_with<'a>(
+        &self,
+        first: &Outgoing<'a>,
+        rest: &'a [u8],
+    ) -> Result<Send<'a>, Error> {
+        let send = self.multicast(first)?;
+        if self.0.auto.is_some() || !are_messages(rest, self.0.link.private_group) {
+            return Err(Error::IllegalMessage);
+        }
+        Ok(send.with_frames_behind(rest.len()))
+    }
+
+    /// Whether [`multicast_with`](Self::multicast_with) is to be had.
+    #[must_use]
+    pub fn takes_many(&self) -> bool {
+        self.0.auto.is_none()
     }
 
     /// A join. Unlike [`Send::join`] only the length of the name is checked: the classic Java client
@@ -119,9 +144,84 @@ impl SessionHandle {
     }
 }
 
+/// Whether these are whole frames of messages, from this sender, that a daemon takes.
+fn are_messages(mut frames: &[u8], sender: Name) -> bool {
+    while let Some((raw, behind)) = frames.split_first_chunk() {
+        let header = Header::decode(raw);
+        let Ok(layout) = FrameLayout::of(&header, Direction::ToDaemon) else {
+            return false;
+        };
+        let size = layout.groups.saturating_add(layout.body);
+        if header.name != sender
+            || !service::is_single_service(header.kind)
+            || header.kind & service::NEVER_SENT != 0
+            || header.hint.has_illegal_bits()
+            || layout.num_groups() > limits::MAX_GROUPS
+            || size > limits::MAX_MESSAGE
+            || size > behind.len()
+        {
+            return false;
+        }
+        frames = &behind[size..];
+    }
+    frames.is_empty()
+}
+
 fn check_length(group: &[u8]) -> Result<(), Error> {
-    if group.len() > spread_proto::limits::MAX_GROUP_NAME {
+    if group.len() > limits::MAX_GROUP_NAME {
         return Err(Error::IllegalGroup);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use spread_proto::{ByteOrder, Frame, Hint};
+
+    use super::*;
+
+    #[test]
+    fn only_frames_that_a_daemon_takes_follow_a_message() {
+        let me = Name::new(b"#me#d");
+        let frame = |kind, sender: &[u8], groups: usize, hint| {
+            Frame::new(
+                kind,
+                Name::new(sender),
+                hint,
+                ByteOrder::Big,
+                vec![Name::new(b"room"); groups],
+                vec![1; 10],
+            )
+            .encode()
+        };
+        let good = frame(service::FIFO_MESS, b"#me#d", 2, Hint::NONE);
+        assert!(are_messages(&[], me));
+        assert!(are_messages(&[&good[..], &good].concat(), me));
+        let bad = [
+            frame(service::KILL, b"#me#d", 1, Hint::NONE),
+            frame(service::FIFO_MESS | service::JOIN, b"#me#d", 1, Hint::NONE),
+            frame(
+                service::FIFO_MESS | service::SAFE_MESS,
+                b"#me#d",
+                1,
+                Hint::NONE,
+            ),
+            frame(service::FIFO_MESS, b"#you#d", 1, Hint::NONE),
+            frame(service::FIFO_MESS, b"#me#d", 101, Hint::NONE),
+            frame(
+                service::FIFO_MESS,
+                b"#me#d",
+                1,
+                Hint::from_wire([1, 0, 0, 0]),
+            ),
+            good[..good.len() - 1].to_vec(),
+            good[..20].to_vec(),
+        ];
+        for frame in bad {
+            assert!(!are_messages(&[&good[..], &frame].concat(), me));
+        }
+        let mut negative = good;
+        negative[44] = 0xff;
+        assert!(!are_messages(&negative, me));
+    }
 }

@@ -4,10 +4,18 @@
 //! slabs. Whoever takes a message cuts it out of the stream. So draining costs no work per message,
 //! and a queued message costs no memory beyond its own bytes.
 
+// By its path, as a benchmark includes this file from elsewhere.
+#[path = "inbox/frames.rs"]
+mod frames;
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use spread_proto::{HEADER_LEN, Header};
+
+use frames::Scan;
+pub(crate) use frames::{Dropped, Limits};
 
 /// Size of a slab. Below the threshold above which allocators map memory anew each time.
 pub(crate) const SLAB_LEN: usize = 64 * 1024;
@@ -29,6 +37,11 @@ pub(crate) struct Inbox {
     slabs: VecDeque<Slab>,
     /// All bytes, head and slabs.
     len: usize,
+    /// Slabs at the front that hold only messages that were kept when older ones were dropped.
+    lead: usize,
+    /// Bytes that have ever been put in.
+    pushed: u64,
+    scan: Scan,
 }
 
 /// Bytes, of which those before `at` have been taken.
@@ -36,6 +49,8 @@ pub(crate) struct Inbox {
 struct Slab {
     bytes: Vec<u8>,
     at: usize,
+    /// When its first bytes came.
+    since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -60,6 +75,7 @@ impl Slab {
         Self {
             bytes: spare.unwrap_or_else(|| Vec::with_capacity(SLAB_LEN)),
             at: 0,
+            since: Some(Instant::now()),
         }
     }
 
@@ -92,6 +108,12 @@ impl Inbox {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// How long the oldest bytes have been here, to the time that a slab takes to be filled.
+    pub(crate) fn age(&self) -> Duration {
+        let oldest = self.slabs.front().and_then(|slab| slab.since);
+        oldest.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Whether all there is fits the head: a header or a part of one.
@@ -136,6 +158,7 @@ impl Inbox {
     fn drop_front(&mut self) {
         if let Some(empty) = self.slabs.pop_front() {
             empty.recycle();
+            self.lead = self.lead.saturating_sub(1);
         }
     }
 
@@ -232,6 +255,7 @@ impl Inbox {
             self.head.bytes[self.head.len..self.head.len + bytes.len()].copy_from_slice(bytes);
             self.head.len += bytes.len();
             self.len += bytes.len();
+            self.pushed += bytes.len() as u64;
         } else {
             self.fill(bytes.len(), |slab| slab.extend_from_slice(bytes));
         }
@@ -244,7 +268,7 @@ impl Inbox {
             .slabs
             .back()
             .is_some_and(|slab| slab.bytes.capacity() - slab.bytes.len() >= at_least.min(MIN_READ));
-        if !room {
+        if !room || self.lead == self.slabs.len() {
             self.slabs.push_back(Slab::fresh());
         }
         // There is a last slab: one was just pushed if there was none.
@@ -255,6 +279,7 @@ impl Inbox {
         let result = write(&mut slab.bytes);
         let added = slab.bytes.len() - before;
         self.len += added;
+        self.pushed += added as u64;
         if slab.len() == 0
             && let Some(unused) = self.slabs.pop_back()
         {

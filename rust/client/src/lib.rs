@@ -2,14 +2,16 @@
 //!
 //! | to do this | use |
 //! | --- | --- |
+//! | everything, from Rust | [`Connection`]; the rest is what it and other languages are built on |
 //! | open a session | [`Connect`] |
-//! | receive | [`Receive`] |
+//! | receive | [`Receive`], [`receive_message`] |
 //! | send, join, leave | [`Send`] |
 //! | hold a session without its number, receive many messages at once | [`SessionHandle`] |
 //! | see how much waits | [`waiting_bytes`] |
 //! | virtual synchrony (Flush Spread) | [`flush`] |
 //! | end a session | [`disconnect`], [`kill`] |
 //! | learn what happens to a session | [`next_event`], [`event_fd`], [`set_event_callback`] |
+//! | see where a session is, have it go elsewhere | [`private_group`], [`daemon`], [`reconnect`] |
 //! | run an event loop with timers and descriptors | [`events`] |
 //! | options | [`Conf`], [`Options`] |
 //! | why a call has failed | [`reason`] |
@@ -24,8 +26,10 @@ mod batch;
 mod claim;
 mod close;
 mod connect;
+mod connection;
 mod cork;
 mod daemon_name;
+mod drain;
 mod endpoint;
 mod environment;
 mod epoch;
@@ -36,8 +40,10 @@ mod fork;
 mod handle;
 mod held;
 mod inbox;
+mod interrupt;
 mod known;
 pub mod log;
+mod message;
 mod notice;
 mod options;
 mod poll;
@@ -51,7 +57,9 @@ mod room;
 mod search;
 mod send;
 mod session;
+mod spill;
 mod srv;
+mod stats;
 mod sweep;
 mod sys;
 mod table;
@@ -60,15 +68,20 @@ pub use auto::{MethodRunner, daemon, private_group, reconnect};
 pub use batch::{Cut, MAX_FRAME, Received};
 pub use close::{disconnect, kill};
 pub use connect::{Connect, ConnectArguments, ConnectProgress, Connected, TimeLimit, first_use};
+pub use connection::{Builder, Connection, Service};
 pub use cork::cork;
 pub use daemon_name::{DEFAULT_PORT, DaemonName, SpreadName};
+pub use drain::drain;
 pub use error::Error;
 pub use handle::SessionHandle;
+pub use interrupt::interrupt;
+pub use message::{Message, MessageProgress, ReceiveMessage, receive_message};
 pub use notice::{
     Ending, Event, EventCallback, Reconnected, event_fd, next_event, set_event_callback,
 };
 pub use options::{
-    Conf, Failover, MailboxKind, OptionError, OptionRow, Options, Sigpipe, TABLE, options_page,
+    Conf, Failover, MailboxKind, OptionError, OptionRow, Options, RecvPolicy, Sigpipe, TABLE,
+    options_page,
 };
 pub use poll::waiting_bytes;
 pub use receive::Receive;
@@ -77,5 +90,6 @@ pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
 pub use spread_proto::memb_info;
 pub use spread_proto::{ByteOrder, Name};
+pub use stats::{State, Stats, milliseconds, state, stats};
 pub use sys::blocking::BlockingCall;
 pub use sys::out::OutSlice;

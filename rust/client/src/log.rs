@@ -281,7 +281,7 @@ impl Visit for Text {
 }
 
 /// A time since 1970 as `2026-11-24T12:40:11Z`.
-fn utc(since: Duration) -> String {
+pub(crate) fn utc(since: Duration) -> String {
     let seconds = since.as_secs();
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     // Years that begin in March, in eras of 400: then the leap day is the last of the year.

@@ -29,9 +29,11 @@ pub fn waiting_bytes(mailbox: i32) -> Result<usize, Error> {
     }
     let in_socket = fd::unread(session.link_fd()).map_err(|_| Error::IllegalSession)?;
     let refused = if rx.refused { HEADER_LEN } else { 0 };
-    let count = (rx.waiting_bytes() + rx.in_hand + in_socket).saturating_sub(refused);
+    let count = (rx.waiting_bytes() + rx.in_hand + in_socket)
+        .saturating_add(rx.spilled_bytes())
+        .saturating_sub(refused);
     // While a link is being restored, a receive would wait.
-    let over = if session.auto.is_some() {
+    let over = if session.comes_back().is_some() {
         rx.ended && !rx.outage
     } else {
         rx.ended || at_end(&session)

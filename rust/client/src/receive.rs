@@ -12,7 +12,9 @@
 
 mod direct;
 mod fill;
+mod patience;
 pub(crate) mod quick;
+mod whole;
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
@@ -29,15 +31,16 @@ use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::inbox::Inbox;
 use crate::reader;
+use crate::reason;
 use crate::room::{Outputs, Progress, Room, terminate};
 use crate::session::{Kind, Rx, Session};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
-use crate::sys::out::OutSlice;
 use crate::table;
 
 use self::direct::{Direct, Stand};
 use self::fill::Fill;
+use self::patience::Patience;
 
 /// Bytes of a next header that a direct read may take along: never a whole one, so that no frame is
 /// completed early.
@@ -53,6 +56,8 @@ pub struct Receive<'r, 'm> {
     pending: Pending,
     /// The message at the head is being read into the caller's buffers.
     direct: Option<Direct>,
+    /// Waits for a limited time only. `None`: as `SP_receive`.
+    patience: Option<Patience>,
     room: Room<'r, 'm>,
     drop_recv: bool,
     /// Only what is whole in the inbox is looked at.
@@ -60,10 +65,6 @@ pub struct Receive<'r, 'm> {
     /// What to tell the caller, once the machine is done.
     pub out: Outputs,
 }
-
-/// Most bytes behind a header that are collected for [`Receive::until_whole`]: far more than any
-/// daemon sends.
-const MAX_WHOLE: usize = 4 << 20;
 
 /// What the blocking call was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,65 +106,27 @@ impl<'r, 'm> Receive<'r, 'm> {
         if session.has_failed() {
             return Err(Error::NetError);
         }
+        Ok(Self::new(session, room, drop_recv))
+    }
+
+    fn new(session: Arc<Session>, room: Room<'r, 'm>, drop_recv: bool) -> Self {
         table::remember(&session);
         let mut room = room;
         if drop_recv {
             room.max_groups = room.max_groups.max(0);
             room.max_body = room.max_body.max(0);
         }
-        Ok(Self {
+        Self {
             key: session.key(),
             session: ManuallyDrop::new(Some(session)),
             call: BlockingCall::NONE,
             pending: Pending::Start,
             direct: None,
+            patience: None,
             room,
             drop_recv,
             whole: false,
             out: Outputs::default(),
-        })
-    }
-
-    /// A receive that takes nothing: it ends when a message is whole in the inbox, with its sizes as
-    /// a message without any room has them. One that is larger than any daemon's is a broken frame.
-    pub(crate) fn until_whole(session: Arc<Session>) -> Result<Self, Error> {
-        let room = Room {
-            groups: OutSlice::EMPTY,
-            max_groups: 0,
-            body: &mut [],
-            // Refuses also an empty body.
-            max_body: -1,
-        };
-        let mut receive = Self::on(session, room, false)?;
-        receive.whole = true;
-        Ok(receive)
-    }
-
-    /// Goes on as far as it can, and gives up where it would have to wait (`None`).
-    pub(crate) fn try_now(&mut self) -> Option<Result<usize, Error>> {
-        loop {
-            match self.step() {
-                Progress::Done(result) => return Some(result),
-                Progress::Blocked if self.call.run_now() => {}
-                Progress::Blocked => {
-                    self.give_up();
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// Leaves the turn. What has come of a message stays in the inbox.
-    fn give_up(&mut self) {
-        let registered = held::leave(self.key, Turn::Receive);
-        if let Some(session) = registered.or_else(|| self.session.take()) {
-            let mut rx = session.rx();
-            rx.owner = None;
-            session.settle_token(&mut rx);
-            reader::returned(&session, &mut rx);
-            if rx.queued > 0 {
-                session.rx_free.notify_one();
-            }
         }
     }
 
@@ -248,15 +211,28 @@ impl<'r, 'm> Receive<'r, 'm> {
                 break;
             }
             rx.queued += 1;
-            rx = session
-                .rx_free
-                .wait(rx)
-                .unwrap_or_else(PoisonError::into_inner);
+            let waited = match &self.patience {
+                Some(patience) => {
+                    let waited;
+                    (rx, waited) = patience.wait_for_turn(session, rx);
+                    waited
+                }
+                None => {
+                    rx = session
+                        .rx_free
+                        .wait(rx)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    Ok(())
+                }
+            };
             rx.queued -= 1;
+            if let Err(error) = waited {
+                return (rx, Err(error));
+            }
         }
         let result = if session.closed.load(Ordering::Acquire) {
             Err(Error::IllegalSession)
-        } else if session.has_failed() {
+        } else if session.has_failed() && self.patience.is_none() {
             Err(Error::NetError)
         } else {
             Ok(())
@@ -306,7 +282,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                     return Advance::Done(Err(Error::IllegalMessage));
                 };
                 let is_whole = rx.inbox.len() - HEADER_LEN >= layout.total();
-                if self.whole && !is_whole && layout.total() > MAX_WHOLE {
+                if self.whole && !is_whole && layout.total() > whole::MAX_WHOLE {
                     session.fail();
                     session.shut_down();
                     return Advance::Done(Err(Error::IllegalMessage));
@@ -329,6 +305,9 @@ impl<'r, 'm> Receive<'r, 'm> {
                 if is_whole {
                     return Advance::Done(self.deliver(session, rx, &header, &layout));
                 }
+                if rx.spill.is_some() && reader::refill(session, rx) {
+                    continue;
+                }
                 if rx.is_over() {
                     match self.after_the_end(session, rx) {
                         Some(done) => return done,
@@ -346,9 +325,12 @@ impl<'r, 'm> Receive<'r, 'm> {
                 match self.fill_slab(session, rx, missing.saturating_add(AHEAD)) {
                     Fill::Got => {}
                     Fill::Ended => session.end(rx),
-                    Fill::Wait => return Advance::Wait,
+                    Fill::Wait => return self.wait(session, session.link_fd()),
                 }
             } else {
+                if rx.spill.is_some() && reader::refill(session, rx) {
+                    continue;
+                }
                 if rx.is_over() {
                     match self.after_the_end(session, rx) {
                         Some(done) => return done,
@@ -362,7 +344,7 @@ impl<'r, 'm> Receive<'r, 'm> {
                 match self.fill_header(session, rx) {
                     Fill::Got => {}
                     Fill::Ended => session.end(rx),
-                    Fill::Wait => return Advance::Wait,
+                    Fill::Wait => return self.wait(session, session.link_fd()),
                 }
             }
         }
@@ -377,9 +359,28 @@ impl<'r, 'm> Receive<'r, 'm> {
                 // A token in the mailbox, or its end, tells that the link is back, or never will be.
                 self.pending = Pending::Readable;
                 self.call = BlockingCall::poll(session.mailbox(), libc::POLLIN, -1);
-                Some(Advance::Wait)
+                Some(self.wait(session, session.mailbox()))
+            }
+            NextEpoch::None if self.patience.is_some() && session.has_failed() => {
+                // Only a patient call begins after a loss has been reported.
+                Some(Advance::Done(Err(Error::NetError)))
             }
             NextEpoch::None => Some(Advance::Done(self.lost(session, rx))),
+        }
+    }
+
+    /// The blocking call is arranged; a patient one waits otherwise, or not.
+    fn wait(&mut self, session: &Session, fd: i32) -> Advance {
+        let Some(patience) = &self.patience else {
+            return Advance::Wait;
+        };
+        match patience.wait(session, fd) {
+            Ok(call) => {
+                self.pending = Pending::Readable;
+                self.call = call;
+                Advance::Wait
+            }
+            Err(error) => Advance::Done(Err(error)),
         }
     }
 
@@ -420,6 +421,7 @@ impl<'r, 'm> Receive<'r, 'm> {
     ) -> Result<usize, Error> {
         let _: [u8; HEADER_LEN] = rx.inbox.take_array();
         rx.refused = false;
+        rx.gives(1, HEADER_LEN + layout.total());
         let mut kind = header.kind;
         if layout.old_type > 0 {
             let raw = rx.inbox.take_array();
@@ -525,6 +527,10 @@ impl<'r, 'm> Receive<'r, 'm> {
     /// The stream ended before this message was whole. What came of it still goes into the outputs.
     fn lost(&mut self, session: &Session, rx: &mut Rx) -> Result<usize, Error> {
         session.fail();
+        if let Some(reason) = &rx.loss {
+            reason::because(reason.clone());
+        }
+        session.say_why_it_ended();
         if let Some(header) = rx.inbox.header()
             && let Ok(layout) = FrameLayout::of(&header, Direction::ToClient)
         {

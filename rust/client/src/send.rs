@@ -86,6 +86,8 @@ pub struct Send<'a> {
     owns_turn: bool,
     /// What a session needs that may lose its link meanwhile.
     outage: Outage,
+    /// As long as nothing is out, no wait goes on beyond this.
+    until: Option<Instant>,
 }
 
 /// How a frame stands with a link that comes and goes.
@@ -353,7 +355,35 @@ impl<'a> Send<'a> {
             waited: false,
             owns_turn: false,
             outage: Outage::default(),
+            until: None,
         }
+    }
+
+    /// Waits for at most `limit` until the first byte is out; then [`Error::TryAgain`], and nothing has
+    /// been sent. What is begun is brought to its end.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        // Beyond what the clock can tell there is no limit.
+        self.until = Instant::now().checked_add(limit);
+        self
+    }
+
+    /// Milliseconds that may be waited for the first byte to go out; negative is no limit.
+    fn patience(&self) -> Result<i32, Error> {
+        let Some(until) = self.until.filter(|_| self.sent == 0) else {
+            return Ok(-1);
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::TryAgain);
+        }
+        Ok(i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX))
+    }
+
+    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
+    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
+        self.total += length;
+        self
     }
 
     /// Writes the header, and with it the byte order that receivers are told, in `order` instead of
@@ -384,11 +414,14 @@ impl<'a> Send<'a> {
             self.owns_turn = false;
             (tx, Ok(()))
         } else {
-            Self::take_turn(&session, self.key)
+            self.take_turn(&session)
         };
+        if self.waited {
+            tx.note_unblocked();
+        }
         let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
-                self.remember(&mut tx, session.auto.is_some());
+                self.remember(&mut tx, session.comes_back().is_some());
                 Ok(self.body_len)
             }
             Ok(false) => {
@@ -397,6 +430,7 @@ impl<'a> Send<'a> {
                 } else if tx.queued > 0 {
                     session.tx_free.notify_one();
                 }
+                tx.blocked_since.get_or_insert_with(Instant::now);
                 drop(tx);
                 self.waited = true;
                 self.session = ManuallyDrop::new(held::enter(session, Turn::Send));
@@ -429,20 +463,30 @@ impl<'a> Send<'a> {
 
     /// Waits until no other thread is in the middle of a frame. A turn of this very thread was
     /// abandoned by a long jump: half a frame may be out, and the session is in error.
-    fn take_turn(session: &Session, key: u64) -> (MutexGuard<'_, Tx>, Result<(), Error>) {
+    fn take_turn<'s>(&self, session: &'s Session) -> (MutexGuard<'s, Tx>, Result<(), Error>) {
         let mut tx = session.tx();
         while let Some(owner) = tx.owner {
             if owner == held::token() {
-                drop(held::leave(key, Turn::Send));
+                drop(held::leave(self.key, Turn::Send));
                 tx.owner = None;
                 session.fail();
                 break;
             }
+            let most = match self.patience() {
+                Ok(ms) => u64::try_from(ms).ok().map(Duration::from_millis),
+                Err(error) => return (tx, Err(error)),
+            };
             tx.queued += 1;
-            tx = session
-                .tx_free
-                .wait(tx)
-                .unwrap_or_else(PoisonError::into_inner);
+            tx = match most {
+                Some(most) => {
+                    let waited = session.tx_free.wait_timeout(tx, most);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => session
+                    .tx_free
+                    .wait(tx)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
             tx.queued -= 1;
         }
         let result = if session.has_failed() {
@@ -456,8 +500,7 @@ impl<'a> Send<'a> {
     /// Sends what the kernel takes. True: all of it. False: a blocking call is arranged.
     fn advance(&mut self, session: &Session, tx: &mut Tx) -> Result<bool, Error> {
         let auto = session
-            .auto
-            .as_deref()
+            .comes_back()
             .filter(|_| !matches!(self.what, What::Kill | What::Flush));
         if let Some(auto) = auto
             && self.sent > 0
@@ -526,7 +569,8 @@ impl<'a> Send<'a> {
                 Ok(count) => self.sent += count,
                 Err(libc::EINTR) => {}
                 Err(code) if fd::would_block(code) || code == libc::ENOBUFS => {
-                    self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, -1);
+                    let ms = self.patience()?;
+                    self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, ms);
                     self.owns_turn = true;
                     return Ok(false);
                 }
@@ -550,7 +594,7 @@ impl<'a> Send<'a> {
     fn may_join(&self, session: &Session, tx: &mut Tx) -> bool {
         let after_us = session.options.send_batch_us;
         if self.what != What::Message
-            || session.auto.is_some()
+            || session.comes_back().is_some()
             || !(tx.collected.corked || after_us > 0)
             || !tx.collected.has_room(self.total)
         {
@@ -577,6 +621,11 @@ impl<'a> Send<'a> {
         auto: &Auto,
         tx: &mut Tx,
     ) -> Result<bool, Error> {
+        if self.what == What::Control {
+            // It is about a view that ends with the link: whoever is restored starts over.
+            self.outage.noted = true;
+            return Ok(true);
+        }
         if self.what != What::Message {
             tx.note_in_outage(self.own_group, self.what == What::Join);
             self.outage.noted = true;
@@ -594,7 +643,11 @@ impl<'a> Send<'a> {
             ));
             return Err(Error::ConnectionClosed);
         }
-        let ms = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+        let mut ms = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+        let limit = self.patience()?;
+        if limit >= 0 {
+            ms = ms.min(limit);
+        }
         // A process that was forked shares the descriptor, and may have a link where we have none.
         self.call = if std::mem::replace(&mut self.outage.in_vain, true) {
             BlockingCall::pause(ms.min(VAIN_PAUSE_MS))
@@ -634,6 +687,8 @@ impl<'a> Send<'a> {
         match self.what {
             What::Message => {
                 tx.sent_data = true;
+                tx.sent += 1;
+                tx.sent_bytes += self.total as u64;
                 let groups = self.groups.len() / 32;
                 if groups > limits::MAX_DELIVERED_GROUPS && !tx.warned_groups {
                     tx.warned_groups = true;

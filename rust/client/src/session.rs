@@ -18,6 +18,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
+use std::time::{Duration, Instant};
 
 use spread_proto::Name;
 
@@ -33,6 +34,7 @@ use crate::notice::{Ending, Event, Notices};
 use crate::options::Options;
 use crate::reader;
 use crate::restore;
+use crate::spill::Spill;
 use crate::sweep::Candidate;
 use crate::sys::fd::{self, Landing, SharedFd};
 
@@ -63,7 +65,9 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 pub(crate) struct Rx {
     pub(crate) inbox: Inbox,
-    /// What comes after it, of later links.
+    /// What comes after it, where that is on disk or on its way there.
+    pub(crate) spill: Option<Box<Spill>>,
+    /// What comes after both, of later links.
     pub(crate) later: VecDeque<Epoch>,
     /// The session's name on the link that `inbox` came over, if that is not the first.
     pub(crate) own: Option<Name>,
@@ -90,6 +94,12 @@ pub(crate) struct Rx {
     /// Bytes of the present message that have left the inbox and the socket, and are in the buffers
     /// of the owner. Not 0 only for the moments in which it waits for more without letting go.
     pub(crate) in_hand: usize,
+    /// Why the link was lost last, as far as it can be told.
+    pub(crate) loss: Option<String>,
+    /// Messages that the program has been given.
+    pub(crate) taken: u64,
+    /// Their bytes on the wire.
+    pub(crate) taken_bytes: u64,
     /// How the reader and this link stand.
     pub(crate) watch: reader::Watch,
 }
@@ -107,6 +117,14 @@ pub(crate) struct Tx {
     pub(crate) collected: Collected,
     /// A message with data has been sent.
     pub(crate) sent_data: bool,
+    /// How many have been.
+    pub(crate) sent: u64,
+    /// Their bytes on the wire.
+    pub(crate) sent_bytes: u64,
+    /// The time that sends have waited for room.
+    pub(crate) blocked: Duration,
+    /// Since when the present owner waits for room.
+    pub(crate) blocked_since: Option<Instant>,
     /// Groups that were joined and not left, as far as this side has asked.
     pub(crate) joined: BTreeSet<[u8; 32]>,
     /// Groups that were left, of which the program has not been told yet (sessions that outlive
@@ -119,6 +137,13 @@ pub(crate) struct Tx {
 }
 
 impl Rx {
+    /// The program gets so many messages, with so many bytes on the wire.
+    #[inline]
+    pub(crate) fn gives(&mut self, messages: u64, bytes: usize) {
+        self.taken += messages;
+        self.taken_bytes += bytes as u64;
+    }
+
     /// In a forked child: only the forking thread is there.
     pub(crate) fn forget_other_threads(&mut self, me: ThreadToken) {
         if self.owner != Some(me) {
@@ -127,11 +152,21 @@ impl Rx {
             self.ended |= std::mem::take(&mut self.in_hand) > 0;
         }
         self.queued = 0;
+        for spill in self.spills() {
+            spill.stop_writing_in_child();
+        }
         self.watch.reset();
     }
 }
 
 impl Tx {
+    /// The owner has stopped waiting for room.
+    pub(crate) fn note_unblocked(&mut self) {
+        if let Some(since) = self.blocked_since.take() {
+            self.blocked += since.elapsed();
+        }
+    }
+
     /// In a forked child: only the forking thread is there. A frame of which another thread had
     /// sent a part is completed by that thread in the parent.
     pub(crate) fn forget_other_threads(&mut self, me: ThreadToken) {
@@ -275,7 +310,12 @@ impl Session {
         let by_program = self.ended_by_program.load(Ordering::Acquire) || !self.mailbox.is_ours();
         if closed || by_program {
             self.finish(rx, Ending::ByProgram);
-        } else if !self.lose(rx) {
+            return;
+        }
+        if !rx.outage && !self.ended.load(Ordering::Acquire) {
+            reader::note_loss(self, rx);
+        }
+        if !self.lose(rx) {
             if !self.ended.load(Ordering::Acquire) {
                 let candidate = self.candidate();
                 known::note_failure(&candidate.endpoint);
@@ -371,6 +411,7 @@ impl Session {
                 let mut tx = self.tx();
                 if tx.owner == Some(who) {
                     tx.owner = None;
+                    tx.note_unblocked();
                     // Half a frame may be out: nothing can follow it.
                     self.fail();
                     self.tx_free.notify_all();
@@ -388,6 +429,7 @@ impl Session {
     /// from then, so what had come is not delivered any more.
     pub(crate) fn number_is_gone(&self, rx: &mut Rx) {
         rx.inbox = Inbox::default();
+        rx.spill = None;
         rx.later.clear();
         rx.refused = false;
         self.finish(rx, Ending::ByProgram);
@@ -403,6 +445,7 @@ impl Session {
         if taken == Taken::FromOther {
             // The other process has gone on in the stream from where both were.
             rx.inbox = Inbox::default();
+            rx.spill = None;
             rx.later.clear();
             rx.refused = false;
             rx.bulk = false;

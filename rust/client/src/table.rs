@@ -77,6 +77,18 @@ pub(crate) fn remove_this(session: &Arc<Session>) -> bool {
     is_there
 }
 
+/// All sessions there are.
+pub(crate) fn sessions() -> Vec<Arc<Session>> {
+    TABLE
+        .iter()
+        .filter_map(OnceLock::get)
+        .flat_map(|page| page.iter())
+        .filter_map(OnceLock::get)
+        .flat_map(|chunk| chunk.iter())
+        .filter_map(|slot| open(slot).clone())
+        .collect()
+}
+
 /// Locks every slot there is, for the time of a `fork`.
 pub(crate) fn lock_all() -> Vec<MutexGuard<'static, Option<Arc<Session>>>> {
     TABLE

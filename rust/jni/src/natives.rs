@@ -38,7 +38,7 @@ const METHODS: &[NativeMethod<'_>] = &[
     static extern fn ready(session: jlong) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn multicast(session: jlong, buffer: JByteBuffer, service: jint,
-        groups: jint, mess_type: jshort, length: jint) -> jint },
+        groups: jint, mess_type: jshort, length: jint, behind: jint) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn join(session: jlong, group: jbyte[]) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
@@ -47,6 +47,8 @@ const METHODS: &[NativeMethod<'_>] = &[
     static extern fn event(session: jlong, text: jbyte[], timeout_ms: jint) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn daemon(session: jlong, text: jbyte[]) -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn takes_many(session: jlong) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn waiting_bytes(session: jlong) -> jlong },
     native_method! { java_type = "spread.Native", error_policy = Status,
@@ -150,7 +152,7 @@ fn ready(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jint>
     })
 }
 
-/// `buffer` holds the groups, 32 bytes each, and then the body.
+/// `buffer` holds the groups, 32 bytes each, the body, and `behind` bytes of whole frames.
 #[expect(
     clippy::too_many_arguments,
     reason = "the arguments of the Java method"
@@ -164,19 +166,26 @@ fn multicast<'l>(
     groups: jint,
     mess_type: jshort,
     length: jint,
+    behind: jint,
 ) -> Result<jint> {
     let Some(session) = table::get(session) else {
         return Ok(status::NO_SESSION);
     };
-    let (Ok(count), Ok(body_len)) = (usize::try_from(groups), usize::try_from(length)) else {
+    let (Ok(count), Ok(body_len), Ok(behind)) = (
+        usize::try_from(groups),
+        usize::try_from(length),
+        usize::try_from(behind),
+    ) else {
         return Ok(status::BUG);
     };
     let groups_len = count.saturating_mul(32);
-    let Some(bytes) = buffer::to_read(env, &buffer, groups_len.saturating_add(body_len)) else {
+    let all = groups_len.saturating_add(body_len).saturating_add(behind);
+    let Some(bytes) = buffer::to_read(env, &buffer, all) else {
         return Ok(status::BUG);
     };
     let (names, body) = bytes.split_at(groups_len);
-    let body = [IoSlice::new(body)];
+    let (body, frames) = body.split_at(body_len);
+    let body = [IoSlice::new(body), IoSlice::new(frames)];
     let message = Outgoing {
         service,
         num_groups: groups,
@@ -186,7 +195,10 @@ fn multicast<'l>(
         body_len: body_len as u64,
         refusal: None,
     };
-    Ok(run(session.multicast(&message)))
+    if frames.is_empty() {
+        return Ok(run(session.multicast(&message)));
+    }
+    Ok(run(session.multicast_with(&message, frames)))
 }
 
 fn join<'l>(
@@ -238,6 +250,10 @@ fn daemon<'l>(
         Some(session) => fill(env, &text, session.daemon().as_bytes()),
         None => Ok(status::NO_SESSION),
     }
+}
+
+fn takes_many(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jint> {
+    Ok(table::get(session).map_or(status::NO_SESSION, |session| session.takes_many().into()))
 }
 
 fn waiting_bytes(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jlong> {

@@ -77,6 +77,12 @@ fn link<'a>(after: &'a str, known: &Known) -> Option<(String, &'a str)> {
     if text.contains('[') {
         return None;
     }
+    // Some of them are pages as well.
+    if let Some((name, section)) = crate::pages::of_document(address)
+        && text.ends_with(".md")
+    {
+        return Some((format!("\\fB{}\\fR({section})", literal(name)), after));
+    }
     let mut roff = inline(text, known);
     if address.starts_with("http") && address != text {
         roff = format!("{roff} <{}>", literal(address));
@@ -134,6 +140,8 @@ mod tests {
                 "[a `b`](c.md) [d](https://e.f/g-h)",
                 r"a \fBb\fR d <https://e.f/g\-h>",
             ),
+            ("[NAMES.md](../docs/NAMES.md)", r"\fBspread\-names\fR(7)"),
+            ("[names](NAMES.md) [X.md](X.md)", "names X.md"),
             ("a[0] (b)", "a[0] (b)"),
             (r#"<a id="x"></a>`x` <dir>"#, r"\fBx\fR <dir>"),
             (r"\* \\ C:\n", r"* \e C:\en"),

@@ -13,7 +13,7 @@ use crate::roff::Page;
 const INCLUDED_BY_SP_H: [&str; 2] = ["sp_func.h", "sp_events.h"];
 
 /// Documents that are pages as well: file, name and section of the page, summary.
-pub(crate) const DOCUMENTS: [(&str, &str, &str, &str); 2] = [
+pub(crate) const DOCUMENTS: [(&str, &str, &str, &str); 3] = [
     (
         "docs/GUARANTEES.md",
         "everspread",
@@ -26,7 +26,22 @@ pub(crate) const DOCUMENTS: [(&str, &str, &str, &str); 2] = [
         "7",
         "options of Spread sessions",
     ),
+    (
+        "docs/NAMES.md",
+        "spread-names",
+        "7",
+        "how Spread daemons are named",
+    ),
 ];
+
+/// The name and section of the page that a document is, by the file at the end of its path.
+pub(crate) fn of_document(path: &str) -> Option<(&'static str, &'static str)> {
+    let file = |path: &str| path.rsplit('/').next().map(str::to_owned);
+    DOCUMENTS
+        .iter()
+        .find(|(document, ..)| file(document) == file(path))
+        .map(|(_, name, section, _)| (*name, *section))
+}
 
 /// In a page of `man`: the functions of a header, each with its summary.
 const FUNCTIONS_OF: &str = "{{functions ";
@@ -142,6 +157,9 @@ impl Sources {
             .collect();
         also.push(("libspread".to_owned(), "3".to_owned()));
         also.push(("everspread".to_owned(), "7".to_owned()));
+        if function.name.contains("_connect") {
+            also.push(("spread-names".to_owned(), "7".to_owned()));
+        }
         also.push(("spread-options".to_owned(), "7".to_owned()));
         page.see_also(&also);
         page.finish()

@@ -85,6 +85,7 @@ static void write_file(const char *path, const char *text)
 static void nearer_sources_go_first(void)
 {
     SPX_conf *conf = SPX_conf_new();
+    char name[200];
     char path[] = "/tmp/options-XXXXXX";
 
     SYS(close((int)SYS(mkstemp(path))));
@@ -107,6 +108,15 @@ static void nearer_sources_go_first(void)
     CHECK(stable_with(unix_name(), NULL));
     CHECK(stable_with(unix_name(), conf));
 
+    check_case("the name before the environment");
+    snprintf(name, sizeof name, "%s?mailbox=auto", unix_name());
+    CHECK(!stable_with(name, NULL));
+
+    check_case("the program before the name");
+    snprintf(name, sizeof name, "%s?disconnect_ms=1&mailbox=auto", unix_name());
+    CHECK_EQ(SPX_conf_set(conf, "mailbox", "stable"), 0);
+    CHECK(stable_with(name, conf));
+
     check_case("the program before the environment");
     CHECK_EQ(SPX_conf_set(conf, "mailbox", "socket"), 0);
     CHECK(!stable_with(unix_name(), conf));
@@ -123,6 +133,11 @@ static void failures_have_reasons(void)
     char group[MAX_GROUP_NAME];
     mailbox mbox = -1;
     char second[200];
+
+    check_case("options in the name that cannot be");
+    snprintf(second, sizeof second, "%s?mailbox=round", unix_name());
+    CHECK_EQ(SP_connect(second, "r", 0, 1, &mbox, group), ILLEGAL_SPREAD);
+    CHECK(has(SPX_last_error(), "mailbox cannot be \"round\""));
 
     check_case("nobody listens");
     CHECK_EQ(SPX_connect("1@127.0.0.1", "r", 1, NULL, -1, &mbox, group), COULD_NOT_CONNECT);

@@ -12,6 +12,7 @@ mod send;
 mod state;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::error::Error;
 use crate::session::Session;
@@ -107,10 +108,13 @@ fn flush_of(session: &Session) -> Result<&Flush, Failure> {
 }
 
 /// What the end of the session looks like to the program: the loss is told once, and then there is
-/// no session any more.
+/// no session any more. A session that is being restored has not ended, also if a send did not want
+/// to wait for that any longer.
 fn ending(session: &Arc<Session>, failure: Failure) -> Failure {
     match failure {
-        Failure::Session(Error::ConnectionClosed | Error::NetError) => {
+        Failure::Session(Error::ConnectionClosed | Error::NetError)
+            if session.has_failed() || session.closed.load(Ordering::Acquire) =>
+        {
             crate::close::lost(session);
             Error::ConnectionClosed.into()
         }

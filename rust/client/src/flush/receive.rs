@@ -108,8 +108,8 @@ impl<'r, 'm> FlushReceive<'r, 'm> {
             self.session = ManuallyDrop::new(held::enter(session, Turn::FlushReceive));
             return Step::Blocked;
         };
+        flush.wake(&state);
         drop(state);
-        flush.free.notify_all();
         Step::Done(result.map_err(|failure| super::ending(&session, failure)))
     }
 
@@ -177,7 +177,7 @@ impl<'r, 'm> FlushReceive<'r, 'm> {
                             return (state, None);
                         }
                         // A loss is told below, behind what is there already.
-                        Progress::Done(_) => flush.free.notify_all(),
+                        Progress::Done(_) => flush.wake(&state),
                     }
                 }
                 Stage::Receiving(mut receive) => {
@@ -334,7 +334,9 @@ fn take_in(session: &Arc<Session>, state: &mut State, sizes: &Outputs) -> Result
         order,
         body,
     };
-    match state.machine.handle(&session.link.private_group, message) {
+    // On the link that the message came over.
+    let me = session.rx().own.unwrap_or(session.link.private_group);
+    match state.machine.handle(&me, message) {
         Ok(()) => Ok(()),
         Err(Broken::Membership) => Err(Error::IllegalMessage.into()),
         Err(Broken::TooMuch) => {

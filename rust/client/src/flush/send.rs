@@ -113,8 +113,8 @@ impl<'a> FlushSend<'a> {
             self.session = ManuallyDrop::new(held::enter(session, Turn::FlushSend));
             return Step::Blocked;
         };
+        flush.wake(&state);
         drop(state);
-        flush.free.notify_all();
         Step::Done(result.map_err(|failure| super::ending(&session, failure)))
     }
 

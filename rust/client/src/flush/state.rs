@@ -17,7 +17,7 @@ const MAX_SPARE: usize = 64 * 1024;
 pub(crate) struct Flush {
     state: Mutex<State>,
     /// A turn has become free.
-    pub(super) free: Condvar,
+    free: Condvar,
 }
 
 /// See [`Flush`].
@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub(super) receiver: Option<ThreadToken>,
     /// The thread that is in the middle of a frame.
     pub(super) sender: Option<ThreadToken>,
+    /// Threads that wait for a turn.
+    queued: usize,
     /// Memory for the next body.
     spare: Vec<u8>,
 }
@@ -40,10 +42,19 @@ impl Flush {
     }
 
     /// Waits for a turn to become free.
-    pub(super) fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.free
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.queued += 1;
+        let waited = self.free.wait(state);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.queued = state.queued.saturating_sub(1);
+        state
+    }
+
+    /// A turn has become free. Costs nothing if nobody waits for one.
+    pub(super) fn wake(&self, state: &State) {
+        if state.queued > 0 {
+            self.free.notify_all();
+        }
     }
 
     /// A thread is gone that held a turn.
@@ -56,7 +67,7 @@ impl Flush {
         };
         if *owner == Some(who) {
             *owner = None;
-            self.free.notify_all();
+            self.wake(&state);
         }
     }
 }
@@ -69,6 +80,7 @@ impl State {
                 *owner = None;
             }
         }
+        self.queued = 0;
     }
 
     /// Memory of `len` bytes for a body.

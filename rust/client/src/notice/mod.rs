@@ -98,6 +98,12 @@ pub enum Event {
         /// Bytes that they take.
         bytes: u64,
     },
+    /// So much waits that nothing more is read from the daemon until the program has caught up: the
+    /// daemon may end the session.
+    Blocked {
+        /// Why: a limit is reached, or what does not fit cannot be written to disk.
+        reason: String,
+    },
     /// Messages were dropped, as the session's policy says.
     Dropped {
         /// How many since the last such event.

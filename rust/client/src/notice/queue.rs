@@ -105,7 +105,12 @@ impl Queue {
             return false;
         };
         self.list.remove(cleared);
-        self.list.remove(slow);
+        // A time of not reading was a part of it.
+        for at in (slow..cleared).rev() {
+            if at == slow || matches!(self.list.get(at), Some(Event::Blocked { .. })) {
+                self.list.remove(at);
+            }
+        }
         true
     }
 

@@ -37,6 +37,12 @@ line each, the same line at most once a minute. Message bodies are never logged.
 | `SPREAD_LOG` | what is logged: `off`, `error`, `warn` (the default), `info`, `debug` |
 | `SPREAD_LOG_FILE` | appended to instead of standard error; lines have the time and the process id then |
 
+## Statistics
+
+With `SPREAD_STATS_MS=1000` every session gives its figures every 1000 ms, as one line of JSON in the file that
+`SPREAD_STATS_FILE` names (appended to), or on standard error: the members of `SPX_stats` (`sp_ext.h`), the daemon, the
+private group, why the connection was lost last, and rates since the line before.
+
 A program whose standard error has become a socket since the library was first used (it has closed number 2) gets no
 lines there.
 ";

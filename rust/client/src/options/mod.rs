@@ -21,6 +21,17 @@ use std::sync::OnceLock;
 pub use doc::options_page;
 pub use table::{OptionRow, Options, TABLE};
 
+/// What is done about a daemon that cannot be reached, or is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// Only the first address of the first entry is tried.
+    Off,
+    /// A connect tries all there is. A lost connection is reported to the program.
+    Connect,
+    /// The library restores a lost connection under the same mailbox number.
+    Auto,
+}
+
 /// What the mailbox number of a new session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailboxKind {
@@ -32,15 +43,34 @@ pub enum MailboxKind {
     Stable,
 }
 
-/// What is done about a daemon that cannot be reached, or is lost.
+/// What is done when more has come for the program than may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failover {
-    /// Only the first address of the first entry is tried.
-    Off,
-    /// A connect tries all there is. A lost connection is reported to the program.
-    Connect,
-    /// The library restores a lost connection under the same mailbox number.
-    Auto,
+#[non_exhaustive]
+pub enum RecvPolicy {
+    /// Stop reading: the daemon buffers, and in the end closes the connection.
+    Block,
+    /// Write to a file, up to `spill_max_bytes`; then block.
+    Spill,
+    /// Drop the data messages that have waited longest.
+    DropOldest,
+    /// Drop the data messages that come.
+    DropNewest,
+    /// End the session.
+    Close,
+}
+
+impl RecvPolicy {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Spill => "spill",
+            Self::DropOldest => "drop_oldest",
+            Self::DropNewest => "drop_newest",
+            Self::Close => "close",
+        }
+    }
 }
 
 /// What becomes of SIGPIPE.
@@ -69,6 +99,8 @@ pub enum OptionError {
         /// What it takes.
         takes: String,
     },
+    /// Two options do not fit each other.
+    Conflict(String),
 }
 
 impl fmt::Display for OptionError {
@@ -79,6 +111,7 @@ impl fmt::Display for OptionError {
             Self::BadValue { name, value, takes } => {
                 write!(f, "{name} cannot be {value:?}; it takes {takes}")
             }
+            Self::Conflict(reason) => write!(f, "{reason}"),
         }
     }
 }
@@ -203,7 +236,19 @@ impl Options {
         for (row, value) in &conf.settings {
             row.set(&mut options, value)?;
         }
+        options.check()?;
         Ok(options)
+    }
+
+    /// Whether the options fit each other.
+    fn check(&self) -> Result<(), OptionError> {
+        let (high, low) = (self.recv_high_pct, self.recv_low_pct);
+        if low >= high {
+            return Err(OptionError::Conflict(format!(
+                "recv_low_pct ({low}) must be below recv_high_pct ({high})"
+            )));
+        }
+        Ok(())
     }
 
     /// The defaults, changed by the file that `SPREAD_CLIENT_CONF` names and by `SPREAD_OPTIONS`
@@ -213,6 +258,16 @@ impl Options {
         let mut options = Self::default();
         for warning in sources::apply(&mut options) {
             tracing::warn!("{warning}");
+        }
+        if let Err(error) = options.check() {
+            tracing::warn!("SPREAD_OPTIONS: {error}; the defaults of both are used");
+            let Self {
+                recv_high_pct,
+                recv_low_pct,
+                ..
+            } = Self::default();
+            options.recv_high_pct = recv_high_pct;
+            options.recv_low_pct = recv_low_pct;
         }
         options
     }

@@ -1,8 +1,10 @@
 //! The table of options. A new option is one entry in [`options!`]: the field of
 //! [`Options`](super::Options), its default, its range and its documentation come from there.
 
-use super::value::{Bytes, Choice, Kind, Number};
-use super::{Failover, MailboxKind, Sigpipe};
+use std::path::PathBuf;
+
+use super::value::{Bytes, Choice, Folder, Kind, Number};
+use super::{Failover, MailboxKind, RecvPolicy, Sigpipe};
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +64,47 @@ const fn name_of<K: Kind>(_: &K) -> &'static str {
 }
 
 options! {
-    /// How many bytes a session keeps for the program before it stops reading from the daemon.
+    /// How many bytes a session keeps for a program that does not receive them yet, in memory.
+    /// `recv_policy` says what is done about more.
     recv_max_bytes: usize = "256M", Bytes(65_536..=1 << 40);
+
+    /// How many messages it keeps, if that is reached before `recv_max_bytes`; 0 is no limit. With
+    /// `recv_policy=block` or `close` it is looked at after each read of the connection, so some
+    /// hundred small messages more may wait.
+    recv_max_messages: u32 = "0", Number(0..=1_000_000_000);
+
+    /// What is done when more has come than may wait. `block` stops reading: the daemon buffers for
+    /// the session, and ends it when that is too much (1000 messages), as with the classic library.
+    /// `spill` writes what does not fit to a file, up to `spill_max_bytes`, and gives it to the program
+    /// in its order; where that is not possible (the limit, a full disk), it is as `block`, and an
+    /// event tells so.
+    /// `drop_oldest` and `drop_newest` drop data messages, never membership messages, and never the
+    /// only one that waits; events and statistics count them. `close` ends the session at once: what
+    /// has come is delivered, then `CONNECTION_CLOSED`. Programs of the flush layer (`FL_`) depend on
+    /// all messages and must not drop any.
+    recv_policy: RecvPolicy = "block", Choice(&[
+        ("block", RecvPolicy::Block),
+        ("spill", RecvPolicy::Spill),
+        ("drop_oldest", RecvPolicy::DropOldest),
+        ("drop_newest", RecvPolicy::DropNewest),
+        ("close", RecvPolicy::Close),
+    ]);
+
+    /// With `recv_policy=spill`: the folder of the file. Empty stands for `$TMPDIR`, or `/var/tmp` where
+    /// that is not set. The file has no name and can be read by its user only; it holds messages as
+    /// they came over the wire, not encrypted, until they are received or the session ends.
+    spill_dir: PathBuf = "", Folder;
+
+    /// With `recv_policy=spill`: how much space of the disk the file may take.
+    spill_max_bytes: usize = "4G", Bytes(1 << 20..=1 << 40);
+
+    /// From what share of `recv_max_bytes` or `recv_max_messages` on, in percent, the program counts
+    /// as slow: an event and, at most once a minute, a warning tell so.
+    recv_high_pct: u32 = "80", Number(1..=100);
+
+    /// At what share the program counts as quick again, in percent, and reading goes on where it had
+    /// stopped. Must be below `recv_high_pct`.
+    recv_low_pct: u32 = "50", Number(0..=99);
 
     /// How long `SP_disconnect` waits for the daemon to have read what was sent, in milliseconds.
     /// 0 does not wait, as the classic library, and may lose what was sent last.

@@ -1,6 +1,7 @@
 //! How the values of options are written: the kinds that rows of the table choose from.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 /// A kind of value: reads it, writes it, and says what it takes.
 pub(super) trait Kind {
@@ -98,6 +99,26 @@ impl<T: Copy + PartialEq> Kind for Choice<T> {
     fn takes(&self) -> String {
         let words: Vec<&str> = self.0.iter().map(|(word, _)| *word).collect();
         words.join(", ")
+    }
+}
+
+/// A folder of the file system; empty stands for one that the library chooses.
+pub(super) struct Folder;
+
+impl Kind for Folder {
+    type Value = PathBuf;
+    const NAME: &'static str = "path";
+
+    fn parse(&self, text: &str) -> Option<PathBuf> {
+        (!text.contains('\0')).then(|| PathBuf::from(text))
+    }
+
+    fn show(&self, value: &PathBuf) -> String {
+        value.display().to_string()
+    }
+
+    fn takes(&self) -> String {
+        "the path of a folder".to_owned()
     }
 }
 

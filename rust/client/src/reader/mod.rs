@@ -11,6 +11,7 @@
 //! when it leaves; and a program that keeps coming back soon has the link to itself, and a coarse tick
 //! arms it again when nobody has come back. See [`Watch`].
 
+mod flow;
 mod thread;
 
 use std::collections::HashMap;
@@ -18,6 +19,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+pub(crate) use flow::{Flow, dry, gave, note_loss, one_left, refill};
 
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::Epoll;
@@ -60,8 +63,8 @@ pub(crate) struct Watch {
     pub(crate) polled: bool,
     /// The last read by a receiver got all that it had asked for, so that there may be more.
     pub(crate) more: bool,
-    /// Nothing more is read until the program has taken half of it.
-    full: bool,
+    /// How the session stands with its limits.
+    pub(crate) flow: Flow,
     /// Reads of the link by receivers. A program that takes what is in the inbox does not read: it
     /// may be slow, and the daemon's buffer is the reader's business then.
     reads: u32,
@@ -92,7 +95,7 @@ impl Default for Watch {
             wants: false,
             polled: false,
             more: false,
-            full: false,
+            flow: Flow::default(),
             reads: 0,
             stayed_away: 0,
             taken: false,
@@ -367,7 +370,7 @@ pub(crate) fn has_read(rx: &mut Rx) {
 #[inline]
 pub(crate) fn is_content(rx: &Rx) -> bool {
     let watch = &rx.watch;
-    !(watch.wants || watch.parked || watch.full || watch.has_read)
+    !(watch.wants || watch.parked || watch.has_read) && flow::is_content(rx)
 }
 
 /// A receive has ended (also one that never came to wait).
@@ -385,11 +388,8 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
             std::mem::take(&mut watch.wants) && held > 0 || has_read && more && watch.armed
         }
     };
-    if watch.full && held <= session.options.recv_max_bytes / 2 {
-        watch.full = false;
-        look = true;
-    }
-    if std::mem::take(&mut watch.parked)
+    look |= flow::eased(session, rx);
+    if std::mem::take(&mut rx.watch.parked)
         && let Some(shared) = reader()
     {
         rearm(&shared, session, rx);
@@ -412,12 +412,12 @@ pub(crate) fn unwatch_link(session: &Session, rx: &mut Rx) {
 pub(crate) fn watch_link(session: &Session, rx: &mut Rx) {
     let Some(shared) = reader() else { return };
     rx.watch.streak = 0;
-    rx.watch.full = false;
+    rx.watch.flow.resume();
     // An error leaves it to the receivers.
     let _ = enter(&shared, session, rx);
 }
 
-/// Has the thread see whether the link has something.
+/// Has the reader look at a session's link again.
 pub(crate) fn look(session: &Session) {
     if let Some(shared) = reader() {
         shared.ask(Request::Look(session.key()));

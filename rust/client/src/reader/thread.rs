@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Request, SECOND_LOOK, Shared, TICK, lock};
+use super::{Request, SECOND_LOOK, Shared, TICK, flow, lock};
 use crate::claim::Taken;
 use crate::cork::{self, Flushed};
 use crate::fork;
@@ -449,16 +449,19 @@ fn announce(session: &Session, rx: &Rx) {
 /// Reads for one turn. True: there may be more.
 fn drain_some(session: &Session, rx: &mut Rx) -> bool {
     let link = session.link_fd();
-    let most = session.options.recv_max_bytes;
     let mut turn = TURN_BYTES;
     let mut arrived = false;
     // Something has come of which the mailbox has not told.
     let mut untold = false;
     let more = loop {
-        let room = most.saturating_sub(rx.held_bytes()).min(turn);
+        if turn == 0 {
+            break true;
+        }
+        let room = flow::room(session, rx).min(turn);
         if room == 0 {
-            rx.watch.full = rx.held_bytes() >= most;
-            break !rx.watch.full;
+            // It has ended by its policy.
+            arrived |= rx.ended;
+            break false;
         }
         let limit = match session.kind {
             // The last byte stays, so that the kernel keeps the mailbox readable.
@@ -466,12 +469,10 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
             Kind::Stable => room,
         };
         if limit == 0 {
+            flow::one_left(rx);
             break false;
         }
-        match rx
-            .newest()
-            .fill(limit, |slab| fd::read_into(link, slab, limit))
-        {
+        match flow::target(rx).fill(limit, |slab| fd::read_into(link, slab, limit)) {
             Ok(0) => {
                 session.end(rx);
                 arrived = true;
@@ -487,10 +488,14 @@ fn drain_some(session: &Session, rx: &mut Rx) -> bool {
                 }
                 arrived = true;
                 turn -= count.min(turn);
+                flow::took(session, rx, count);
             }
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => {}
-                Some(code) if fd::would_block(code) => break false,
+                Some(code) if fd::would_block(code) => {
+                    flow::dry(rx);
+                    break false;
+                }
                 _ => {
                     session.end(rx);
                     arrived = true;

@@ -238,6 +238,7 @@ impl Receive<'_, '_> {
         rx.watch.more = extra.len() == AHEAD;
         rx.bulk = rx.watch.more && !is_large(layout);
         rx.refused = false;
+        rx.gives(1, HEADER_LEN + layout.total());
         let index = service::is_regular_membership(header.kind)
             .then(|| self.own_index_in_room(own_name(session, rx), layout.num_groups()));
         self.tell(header, header.kind, index.flatten(), header.num_groups);

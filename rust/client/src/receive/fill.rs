@@ -43,9 +43,15 @@ impl Receive<'_, '_> {
                 Ok(0) => rx.bulk = false,
                 Ok(_) => return Fill::Got,
                 Err(code) if code == libc::EINTR => return Fill::Got,
-                Err(code) if fd::would_block(code) => rx.bulk = false,
+                Err(code) if fd::would_block(code) => {
+                    reader::dry(rx);
+                    rx.bulk = false;
+                }
                 Err(_) => return Fill::Ended,
             }
+        }
+        if self.patience.is_some() {
+            return self.read_header_now(session, rx);
         }
         let code = match self.pending {
             Pending::Header(_) => self.call.outcome().err(),
@@ -88,12 +94,17 @@ impl Receive<'_, '_> {
         match got {
             Ok(0) => Fill::Ended,
             Ok(count) => {
+                reader::gave(rx, count);
                 rx.watch.more = count == FIRST_READ;
                 rx.bulk = rx.watch.more;
                 Fill::Got
             }
             Err(error) => match error.raw_os_error() {
-                Some(code) if code == libc::EINTR || fd::would_block(code) => Fill::Wait,
+                Some(libc::EINTR) => Fill::Wait,
+                Some(code) if fd::would_block(code) => {
+                    reader::dry(rx);
+                    Fill::Wait
+                }
                 _ => Fill::Ended,
             },
         }
@@ -110,6 +121,7 @@ impl Receive<'_, '_> {
             Kind::Stable => BULK,
         };
         if limit == 0 {
+            reader::one_left(rx);
             return Ok(0);
         }
         let got = rx
@@ -121,6 +133,7 @@ impl Receive<'_, '_> {
         if got == 0 {
             session.end(rx);
         }
+        reader::gave(rx, got);
         rx.watch.more = true;
         Ok(got)
     }
@@ -145,6 +158,7 @@ impl Receive<'_, '_> {
         match got {
             Ok(0) => Fill::Ended,
             Ok(count) => {
+                reader::gave(rx, count);
                 // All that was asked for came: more is waiting.
                 rx.bulk = count == asked;
                 rx.watch.more = rx.bulk;
@@ -153,6 +167,7 @@ impl Receive<'_, '_> {
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => Fill::Got,
                 Some(code) if fd::would_block(code) => {
+                    reader::dry(rx);
                     self.call = match reader::before_wait(session, rx) {
                         Way::Gone => return Fill::Ended,
                         Way::Gate(set) => BlockingCall::gate(set),

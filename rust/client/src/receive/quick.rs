@@ -75,6 +75,7 @@ fn take(session: &Session, room: &mut Room<'_, '_>) -> Option<Taken> {
     room.write_body(0, &rest[..layout.body]);
     rx.inbox.skip_front(HEADER_LEN + layout.total());
     rx.watch.taken = true;
+    rx.gives(1, HEADER_LEN + layout.total());
     if rx.queued > 0 {
         session.rx_free.notify_one();
     }

@@ -98,6 +98,23 @@ impl BlockingCall {
         }
     }
 
+    /// Waits until `fd` is ready for `events` or `bell` for reading, or for `timeout_ms`.
+    pub(crate) fn poll_two(fd: RawFd, events: i16, bell: RawFd, timeout_ms: i32) -> Self {
+        let one = |fd, events| pollfd {
+            fd,
+            events,
+            revents: 0,
+        };
+        Self {
+            request: Request::Poll {
+                fds: [one(fd, events), one(bell, libc::POLLIN)],
+                count: 2,
+                timeout_ms,
+            },
+            ..Self::NONE
+        }
+    }
+
     /// Waits for `timeout_ms`.
     pub(crate) fn pause(timeout_ms: i32) -> Self {
         Self {
@@ -164,10 +181,14 @@ impl BlockingCall {
                 self.result = isize::from(ready != 0);
                 return ready != 0;
             }
-            Request::Poll { fds, .. } => {
-                let ready = super::fd::ready_now(fds[0].fd, fds[0].events);
-                self.result = isize::from(ready != 0);
-                return ready != 0;
+            Request::Poll { fds, count, .. } => {
+                let one = fds.iter_mut().take(*count);
+                let ready = one.filter_map(|one| {
+                    one.revents = super::fd::ready_now(one.fd, one.events);
+                    (one.revents != 0).then_some(())
+                });
+                self.result = isize::try_from(ready.count()).unwrap_or(0);
+                return self.result > 0;
             }
         }
         true

@@ -237,6 +237,17 @@ pub(crate) fn unread(fd: RawFd) -> io::Result<usize> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
+/// Number of bytes that were sent over `fd` and that its peer (TCP: its peer's machine) has not taken.
+pub(crate) fn unsent(fd: RawFd) -> io::Result<usize> {
+    let mut count: c_int = 0;
+    // SAFETY: TIOCOUTQ writes one int, to a live one.
+    let result = unsafe { libc::ioctl(fd, libc::TIOCOUTQ, &raw mut count) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
 /// Which of `events` hold for `fd` at this moment (plus POLLERR, POLLHUP, POLLNVAL).
 pub(crate) fn ready_now(fd: RawFd, events: i16) -> i16 {
     wait_ready(fd, events, 0)
@@ -360,6 +371,27 @@ pub(crate) fn ring(bell: &OwnedFd) {
     let one = 1_u64.to_ne_bytes();
     // SAFETY: eight readable bytes.
     unsafe { libc::write(bell.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+}
+
+/// Rings a bell by its number. May be called in a signal handler: the error number of the interrupted
+/// code is kept.
+pub(crate) fn ring_number(bell: RawFd) {
+    // SAFETY: gives the place of this thread's error number, which is live as long as the thread.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: see above.
+    let before = unsafe { *errno };
+    let one = 1_u64.to_ne_bytes();
+    // SAFETY: eight readable bytes.
+    unsafe { libc::write(bell, one.as_ptr().cast(), one.len()) };
+    // SAFETY: see above.
+    unsafe { *errno = before };
+}
+
+/// Empties a bell by its number.
+pub(crate) fn silence_number(bell: RawFd) {
+    let mut count = [0_u8; 8];
+    // SAFETY: eight writable bytes.
+    unsafe { libc::read(bell, count.as_mut_ptr().cast(), count.len()) };
 }
 
 /// Empties a bell.

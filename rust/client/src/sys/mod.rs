@@ -13,6 +13,7 @@ pub(crate) mod blocking;
 pub(crate) mod clock;
 pub(crate) mod epoll;
 pub(crate) mod fd;
+pub(crate) mod file;
 pub(crate) mod fork;
 pub(crate) mod out;
 pub(crate) mod resolve;

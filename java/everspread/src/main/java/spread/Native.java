@@ -85,12 +85,23 @@ final class Native {
     static native int ready(long session);
 
     /**
-     * Sends a message.
+     * Sends a message, and others behind it.
      *
-     * @param buffer direct: from its start the groups, 32 bytes each, then the body
+     * @param buffer direct: from its start the groups, 32 bytes each, the body, whole frames
+     * @param length of the body
+     * @param behind bytes of frames; only for sessions of which {@link #takesMany} is 1
      */
     static native int multicast(
-            long session, ByteBuffer buffer, int service, int groups, short messType, int length);
+            long session,
+            ByteBuffer buffer,
+            int service,
+            int groups,
+            short messType,
+            int length,
+            int behind);
+
+    /** 1 if frames can follow a message, 0 if not. */
+    static native int takesMany(long session);
 
     static native int join(long session, byte[] group);
 

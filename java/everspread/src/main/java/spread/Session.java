@@ -30,12 +30,15 @@ final class Session {
     private static final int MOST_GROUPS = 100;
 
     /** Above this a 5.0.1 daemon delivers a message to nobody. */
-    private static final int DELIVERED_GROUPS = 43;
+    static final int DELIVERED_GROUPS = 43;
 
     /** Room for one crossing. Larger messages get what they need, for their time. */
     private static final int RECEIVE_BUFFER = 64 * 1024;
 
     private static final int SEND_BUFFER = 8 * 1024;
+
+    /** Room for messages that are sent together. */
+    private static final int MANY = 64 * 1024;
 
     private static final String HEADER_CUT = "Connection closed while reading message header";
 
@@ -68,7 +71,8 @@ final class Session {
     private volatile int buffered;
 
     private final ReentrantLock sending = new ReentrantLock();
-    private ByteBuffer out;
+    private FrameWriter out;
+    private final boolean takesMany;
     private boolean warned;
 
     // Counted under the locks of the two directions, so without contention; read by anybody.
@@ -87,6 +91,7 @@ final class Session {
     Session(SpreadConnection connection, long handle) {
         this.handle = handle;
         this.connection = connection;
+        takesMany = Native.takesMany(handle) > 0;
         reader = new FrameReader(connection);
         rename();
     }
@@ -304,28 +309,64 @@ final class Session {
         }
         sending.lock();
         try {
-            int length = Names.FIELD * groups.length + body.length;
-            if (out == null || out.capacity() < length) {
-                out = ByteBuffer.allocateDirect(Math.max(SEND_BUFFER, length + length / 4));
-            }
-            out.clear();
-            for (SpreadGroup group : groups) {
-                putName(group.toString());
-            }
-            out.put(body);
+            FrameWriter frames = writer(HEADER + Names.FIELD * groups.length + body.length);
+            frames.begin(service, groups, message.getType(), body);
             if (groups.length > DELIVERED_GROUPS && !warned) {
                 warned = true;
                 LOG.warning("a 5.0.1 daemon delivers messages to more than 43 groups to nobody");
             }
-            check(
-                    Native.multicast(
-                            handle, out, service, groups.length, message.getType(), body.length),
-                    service);
-            messagesSent.lazySet(messagesSent.get() + 1);
-            bytesSent.lazySet(bytesSent.get() + body.length);
+            send(frames);
         } finally {
             sending.unlock();
         }
+    }
+
+    /** Sends messages in order, many of them at a time; stops at the first that cannot be sent. */
+    void multicast(SpreadMessage[] messages) throws SpreadException {
+        int next = 0;
+        while (next < messages.length) {
+            int taken = takesMany ? multicastMany(messages, next) : 0;
+            if (taken == 0) {
+                // It has to go by itself, or is refused.
+                multicast(messages[next]);
+                taken = 1;
+            }
+            next += taken;
+        }
+    }
+
+    /** Sends as many ordinary messages as fit together, from {@code first} on; how many these are. */
+    private int multicastMany(SpreadMessage[] messages, int first) throws SpreadException {
+        sending.lock();
+        try {
+            FrameWriter frames = writer(MANY);
+            int taken = 0;
+            while (first + taken < messages.length
+                    && frames.add(messages[first + taken], privateGroup.toString())) {
+                taken++;
+            }
+            if (taken > 0) {
+                send(frames);
+            }
+            return taken;
+        } finally {
+            sending.unlock();
+        }
+    }
+
+    /** With room for so many bytes, and nothing in it. */
+    private FrameWriter writer(int length) {
+        if (out == null || out.capacity() < length) {
+            out = new FrameWriter(Math.max(SEND_BUFFER, length + length / 4));
+        }
+        out.clear();
+        return out;
+    }
+
+    private void send(FrameWriter frames) throws SpreadException {
+        check(frames.send(handle), frames.service());
+        messagesSent.lazySet(messagesSent.get() + frames.count());
+        bytesSent.lazySet(bytesSent.get() + frames.bodyBytes());
     }
 
     /** Whether a program has put a join or a leave together by itself. */
@@ -334,21 +375,7 @@ final class Session {
         return bare == SpreadMessage.JOIN_MESS || bare == SpreadMessage.LEAVE_MESS;
     }
 
-    private void putName(String name) throws SpreadException {
-        int length = name.length();
-        if (length > Names.LONGEST) {
-            throw tooLong(name);
-        }
-        for (int i = 0; i < length; i++) {
-            char character = name.charAt(i);
-            out.put((byte) (character > 0xff ? '?' : character));
-        }
-        for (int i = length; i < Names.FIELD; i++) {
-            out.put((byte) 0);
-        }
-    }
-
-    private static SpreadException tooLong(String name) {
+    static SpreadException tooLong(String name) {
         return new SpreadException(
                 "Illegal group name: " + name.length() + " characters, at most " + Names.LONGEST);
     }

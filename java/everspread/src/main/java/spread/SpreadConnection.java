@@ -313,8 +313,27 @@ public class SpreadConnection {
      * @throws SpreadException for the first that cannot be sent; those before it are sent
      */
     public void multicast(SpreadMessage[] messages) throws SpreadException {
-        for (SpreadMessage message : messages) {
-            multicast(message);
+        if (messages.length == 0) {
+            return;
+        }
+        if (overridesMulticast()) {
+            for (SpreadMessage message : messages) {
+                multicast(message);
+            }
+        } else {
+            connected().multicast(messages);
+            keepAlive();
+        }
+    }
+
+    /** Whether the program has a multicast of its own, which is to see every message. */
+    private boolean overridesMulticast() {
+        try {
+            return getClass() != SpreadConnection.class
+                    && getClass().getMethod("multicast", SpreadMessage.class).getDeclaringClass()
+                            != SpreadConnection.class;
+        } catch (NoSuchMethodException | RuntimeException e) {
+            return true;
         }
     }
 

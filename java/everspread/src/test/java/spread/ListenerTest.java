@@ -198,7 +198,6 @@ class ListenerTest {
                         });
         connection.add(recorder("other"));
         send(1);
-        send(2);
         expect("connected true", "other1");
         Wait.until("the disconnect", () -> !connection.isConnected());
         assertThat(connection.basicListeners).hasSize(2);

@@ -203,6 +203,43 @@ class SendTest {
     }
 
     @Test
+    void largeArraysArriveInOrderWhateverIsInThem() throws Exception {
+        peer.join("many");
+        SpreadMessage[] messages = new SpreadMessage[300];
+        for (int i = 0; i < messages.length; i++) {
+            messages[i] = Peer.message("many", new byte[i % 50 == 49 ? 100_000 : i]);
+            messages[i].setType((short) i);
+            if (i % 3 == 0) {
+                messages[i].addGroup("nobody" + i);
+            }
+            if (i % 100 == 50) {
+                messages[i] = new SpreadMessage();
+                messages[i].setServiceType(SpreadMessage.JOIN_MESS);
+                messages[i].addGroup("aside" + i);
+            }
+        }
+        peer.connection.multicast(messages);
+        for (int i = 0; i < messages.length; i++) {
+            if (i % 100 == 50) {
+                continue;
+            }
+            SpreadMessage got = peer.data();
+            assertThat(got.getType()).isEqualTo((short) i);
+            assertThat(got.getData()).hasSize(messages[i].getData().length);
+            assertThat(got.getGroups()).hasSize(i % 3 == 0 ? 2 : 1);
+            assertThat(got.getSender()).hasToString(peer.name());
+            assertThat(got.getEndianMismatch()).isFalse();
+            assertThat(got.getServiceType()).isEqualTo(4);
+        }
+        assertThatNullPointerException()
+                .isThrownBy(
+                        () ->
+                                peer.connection.multicast(
+                                        new SpreadMessage[] {Peer.message("many", (byte) 1), null}));
+        assertThat(peer.data().getData()).containsExactly(1);
+    }
+
+    @Test
     void messageAndArrayMayBeUsedAgainAtOnce() throws Exception {
         peer.join("reuse");
         SpreadMessage message = Peer.message("reuse", (byte) 0);
