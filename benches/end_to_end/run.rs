@@ -178,6 +178,16 @@ impl Bench {
                 .any(|wanted| what.contains(wanted.as_str()) || wanted.contains(what))
     }
 
+    /// Whether a program may have so many open files.
+    pub(crate) fn has_descriptors(count: u64) -> bool {
+        let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+        let most = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"))
+            .and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u64>().ok());
+        most.is_none_or(|most| count + 100 <= most)
+    }
+
     /// A number of messages, scaled.
     pub(crate) fn scaled(&self, count: u64) -> u64 {
         #[expect(

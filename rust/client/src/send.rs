@@ -432,7 +432,7 @@ impl<'a> Send<'a> {
         }
         let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
-                self.remember(&mut tx, session.auto.is_some());
+                self.remember(&mut tx, session.comes_back().is_some());
                 Ok(self.body_len)
             }
             Ok(false) => {
@@ -605,7 +605,7 @@ impl<'a> Send<'a> {
     fn may_join(&self, session: &Session, tx: &mut Tx) -> bool {
         let after_us = session.options.send_batch_us;
         if self.what != What::Message
-            || session.auto.is_some()
+            || session.comes_back().is_some()
             || !(tx.collected.corked || after_us > 0)
             || !tx.collected.has_room(self.total)
         {

@@ -13,16 +13,25 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::session::Session;
 
 const CHUNK: usize = 256;
-/// Numbers up to 1,048,575; Linux allows no more open files by default.
-const CHUNKS: usize = 4096;
+/// Chunks of a page, and pages: numbers up to 1,048,575, as Linux allows no more open files by
+/// default. In two levels, since what is not yet made takes space in the library's file.
+const CHUNKS: usize = 64;
+const PAGES: usize = 64;
 
 type Slot = Mutex<Option<Arc<Session>>>;
+type Chunk = OnceLock<Box<[Slot]>>;
 
-static TABLE: [OnceLock<Box<[Slot]>>; CHUNKS] = [const { OnceLock::new() }; CHUNKS];
+static TABLE: [OnceLock<Box<[Chunk]>>; PAGES] = [const { OnceLock::new() }; PAGES];
 
 fn slot(mailbox: RawFd, make: bool) -> Option<&'static Slot> {
     let number = usize::try_from(mailbox).ok()?;
-    let chunk = TABLE.get(number / CHUNK)?;
+    let page = TABLE.get(number / CHUNK / CHUNKS)?;
+    let page = if make {
+        page.get_or_init(|| (0..CHUNKS).map(|_| OnceLock::new()).collect())
+    } else {
+        page.get()?
+    };
+    let chunk = page.get(number / CHUNK % CHUNKS)?;
     let chunk = if make {
         chunk.get_or_init(|| (0..CHUNK).map(|_| Mutex::new(None)).collect())
     } else {
@@ -73,6 +82,8 @@ pub(crate) fn sessions() -> Vec<Arc<Session>> {
     TABLE
         .iter()
         .filter_map(OnceLock::get)
+        .flat_map(|page| page.iter())
+        .filter_map(OnceLock::get)
         .flat_map(|chunk| chunk.iter())
         .filter_map(|slot| open(slot).clone())
         .collect()
@@ -82,6 +93,8 @@ pub(crate) fn sessions() -> Vec<Arc<Session>> {
 pub(crate) fn lock_all() -> Vec<MutexGuard<'static, Option<Arc<Session>>>> {
     TABLE
         .iter()
+        .filter_map(OnceLock::get)
+        .flat_map(|page| page.iter())
         .filter_map(OnceLock::get)
         .flat_map(|chunk| chunk.iter())
         .map(open)
@@ -143,4 +156,27 @@ pub(crate) fn forget(session: &Session) {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_a_slot_of_its_own() {
+        let numbers = [0, 1, 255, 256, 16_383, 16_384, 1_048_575];
+        for (at, &number) in numbers.iter().enumerate() {
+            let made = slot(number, true).map(std::ptr::from_ref);
+            assert!(made.is_some());
+            assert_eq!(slot(number, false).map(std::ptr::from_ref), made);
+            for &other in &numbers[..at] {
+                assert_ne!(slot(other, false).map(std::ptr::from_ref), made);
+            }
+        }
+        for number in [-1, RawFd::MIN, 1_048_576, RawFd::MAX] {
+            assert!(slot(number, true).is_none());
+        }
+        // Nothing has been made there.
+        assert!(slot(500_000, false).is_none());
+    }
 }

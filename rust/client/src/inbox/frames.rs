@@ -431,4 +431,5 @@ impl Inbox {
 }
 
 #[cfg(test)]
+#[path = "frames/tests.rs"]
 mod tests;

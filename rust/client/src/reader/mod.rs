@@ -284,8 +284,12 @@ pub(crate) fn before_wait(session: &Session, rx: &mut Rx) -> Way {
     let Some(shared) = reader() else {
         return Way::Link;
     };
+    // Also at a gate: a daemon that writes a message in parts wakes the reader by the second part, as
+    // nobody waits any more.
+    if is_busy(rx) {
+        return way(begin_ticking(&shared, session, rx));
+    }
     match session.kind {
-        Kind::Socket if is_busy(rx) => way(begin_ticking(&shared, session, rx)),
         Kind::Socket => {
             // A set tells by itself that a number is not what was entered.
             rx.watch.armed = false;
