@@ -297,7 +297,7 @@ int SP_leave(mailbox mbox, const char *group);
  *
  * Returns `mess_len` once the message is handed to the system, in one piece. In this order:
  * `ILLEGAL_SERVICE` without a service bit, `ILLEGAL_SESSION`, `NET_ERROR_ON_SESSION` after a loss,
- * `MESSAGE_TOO_LONG` (body plus 32 bytes a group above 143152); then, where the classic library
+ * `MESSAGE_TOO_LONG` (body plus 32 bytes a group above 143144); then, where the classic library
  * would lose the session or the daemon, `ILLEGAL_SERVICE` (several service bits, or bits that are
  * not a client's), `ILLEGAL_GROUP`, `ILLEGAL_MESSAGE` (negative length, null); and
  * `CONNECTION_CLOSED` when the connection is found broken. Blocks while the daemon does not read.

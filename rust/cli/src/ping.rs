@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "MS", default_value_t = 1000)]
     interval: u32,
     /// Bytes of each, 8 or more
-    #[arg(short, long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u32).range(8..=143_120))]
+    #[arg(short, long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u32).range(8..=143_112))]
     bytes: u32,
     /// How the messages are ordered
     #[arg(short, long, value_enum, default_value = "agreed")]

@@ -165,7 +165,7 @@ fn are_messages(mut frames: &[u8], sender: Name) -> bool {
             || header.kind & service::NEVER_SENT != 0
             || header.hint.has_illegal_bits()
             || layout.num_groups() > limits::MAX_GROUPS
-            || size > limits::MAX_MESSAGE
+            || size > limits::SAFE_MESSAGE
             || size > behind.len()
         {
             return false;

@@ -112,7 +112,7 @@ options! {
 
     /// Largest body plus 32 bytes per group that is sent. Above the default a real daemon aborts or
     /// drops the sender; 144000 is the limit of the classic library.
-    max_message: usize = "143152", Bytes(1..=spread_proto::limits::CLASSIC_MAX_MESSAGE);
+    max_message: usize = "143144", Bytes(1..=spread_proto::limits::CLASSIC_MAX_MESSAGE);
 
     /// How long one address of a name is tried while there are others to try, in milliseconds.
     attempt_timeout_ms: u32 = "5000", Number(1..=600_000);
