@@ -322,7 +322,7 @@ fn what_cannot_be_is_told() {
     for args in [
         &["watch"][..],
         &["send", "a,,b", "x"],
-        &["flood", "g", "-b", "143121"],
+        &["flood", "g", "-b", "143113"],
         &["flood", "g", "--read-only", "--write-only"],
         &["ping", "-b", "7"],
         &["ping", "-o", "nothing"],
