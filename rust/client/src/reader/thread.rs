@@ -1,6 +1,6 @@
 //! What the reader's thread does: waits for arrivals, requests and its own clock, and drains.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -377,14 +377,31 @@ impl State {
         if rx.ended || session.has_failed() {
             return;
         }
-        if !session.link_is_ours() {
-            session.number_is_gone(&mut rx);
-            return;
-        }
+        // The program may close a number that it knows at any moment, and have another file there: so
+        // it is read through a number of our own.
+        let held = match session.kind {
+            Kind::Socket => session.link.fd.hold(),
+            Kind::Stable => Ok(None),
+        };
+        let link = match &held {
+            Ok(Some(own)) => own.as_raw_fd(),
+            // Without a descriptor to spare the moment between the look and the read remains.
+            Ok(None) if session.kind == Kind::Socket || !session.link_is_ours() => {
+                session.number_is_gone(&mut rx);
+                return;
+            }
+            Err(_) if !session.link_is_ours() => {
+                session.number_is_gone(&mut rx);
+                return;
+            }
+            _ => session.link_fd(),
+        };
         rx.watch.stayed_away = rx.watch.reads;
         rx.watch.polled = false;
         rx.watch.taken = false;
-        let more = drain_some(&session, &mut rx);
+        let more = drain_some(&session, &mut rx, link);
+        // Before the lock, which a fork waits for: no child inherits it.
+        drop(held);
         drop(rx);
         if more {
             self.again.push(session);
@@ -469,8 +486,7 @@ fn announce(session: &Session, rx: &Rx) {
 }
 
 /// Reads for one turn. True: there may be more.
-fn drain_some(session: &Session, rx: &mut Rx) -> bool {
-    let link = session.link_fd();
+fn drain_some(session: &Session, rx: &mut Rx, link: RawFd) -> bool {
     let mut turn = TURN_BYTES;
     let mut arrived = false;
     // Something has come of which the mailbox has not told.

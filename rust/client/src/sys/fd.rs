@@ -114,6 +114,9 @@ impl FileId {
     }
 }
 
+/// Numbers from here on are ours; small ones are for mailboxes.
+const HELD_FLOOR: RawFd = 1024;
+
 /// A descriptor whose number the program can see and close. Closing ours checks that the number
 /// still stands for our file.
 #[derive(Debug)]
@@ -175,6 +178,28 @@ impl SharedFd {
     /// Whether the number still stands for the file it stood for at the start.
     pub(crate) fn is_ours(&self) -> bool {
         self.id().is_some_and(|id| id.is_at(self.fd))
+    }
+
+    /// A descriptor of our own for the file: as long as it lives, nobody can put another file in its
+    /// place, however the number changes hands meanwhile. `None`: the number is not ours any more.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(crate) fn hold(&self) -> io::Result<Option<OwnedFd>> {
+        // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
+        let held = unsafe { libc::fcntl(self.fd, libc::F_DUPFD_CLOEXEC, HELD_FLOOR) };
+        if held < 0 {
+            let error = io::Error::last_os_error();
+            return if error.raw_os_error() == Some(libc::EBADF) {
+                Ok(None)
+            } else {
+                Err(error)
+            };
+        }
+        // SAFETY: `held` is a new descriptor that nobody else owns.
+        let held = unsafe { OwnedFd::from_raw_fd(held) };
+        let ours = self.id().is_some_and(|id| id.is_at(held.as_raw_fd()));
+        Ok(ours.then_some(held))
     }
 
     /// Closes the number if it is still ours. To be called once; the number is free afterwards.
