@@ -431,6 +431,10 @@ impl State {
             }
             drop(rx);
             if alone {
+                // Closed by the program while a child still held the connection.
+                if session.ended_by_program.load(Ordering::Acquire) {
+                    session.shut_down();
+                }
                 self.drain(session);
             }
         }

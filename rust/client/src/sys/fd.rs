@@ -114,8 +114,9 @@ impl FileId {
     }
 }
 
-/// Numbers from here on are ours; small ones are for mailboxes.
-const HELD_FLOOR: RawFd = 1024;
+/// Where a number of our own is looked for: out of the way of mailboxes and of what programs put into
+/// an `fd_set`, or, where the limit of the process is below that, at least far from the next free one.
+const HELD_FLOORS: [RawFd; 3] = [1024, 512, 64];
 
 /// A descriptor whose number the program can see and close. Closing ours checks that the number
 /// still stands for our file.
@@ -186,8 +187,15 @@ impl SharedFd {
     /// # Errors
     /// No descriptor is left.
     pub(crate) fn hold(&self) -> io::Result<Option<OwnedFd>> {
-        // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
-        let held = unsafe { libc::fcntl(self.fd, libc::F_DUPFD_CLOEXEC, HELD_FLOOR) };
+        let mut held = -1;
+        for floor in HELD_FLOORS {
+            // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
+            held = unsafe { libc::fcntl(self.fd, libc::F_DUPFD_CLOEXEC, floor) };
+            // The floor is above the limit of the process.
+            if held >= 0 || errno() != libc::EINVAL {
+                break;
+            }
+        }
         if held < 0 {
             let error = io::Error::last_os_error();
             return if error.raw_os_error() == Some(libc::EBADF) {
@@ -440,4 +448,40 @@ pub(crate) fn silence(bell: &OwnedFd) {
     let mut count = [0_u8; 8];
     // SAFETY: eight writable bytes.
     unsafe { libc::read(bell.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// A number that the test's own sockets do not take by themselves, given to `file`.
+    fn at_number(file: &UnixStream, number: RawFd) {
+        // SAFETY: both are open or free numbers of this test alone.
+        assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), number) }, number);
+    }
+
+    #[test]
+    fn what_is_held_stays_when_the_number_goes_to_another_file() {
+        let (mut ours, link) = UnixStream::pair().unwrap();
+        let (mut theirs, other) = UnixStream::pair().unwrap();
+        let link = SharedFd::new(link.into());
+        let held = link.hold().unwrap().expect("it is ours");
+        ours.write_all(b"ours").unwrap();
+        theirs.write_all(b"theirs").unwrap();
+        at_number(&other, link.raw());
+
+        let mut slab = Vec::with_capacity(64);
+        assert_eq!(read_into(held.as_raw_fd(), &mut slab, 64).unwrap(), 4);
+        assert_eq!(slab, b"ours");
+        assert!(!link.is_ours());
+        assert!(link.hold().unwrap().is_none(), "another file is not held");
+        let mut kept = [0; 6];
+        (&other).read_exact(&mut kept).unwrap();
+        assert_eq!(&kept, b"theirs");
+        // SAFETY: the number was made by this test, and stands for a duplicate.
+        unsafe { libc::close(link.raw()) };
+    }
 }
