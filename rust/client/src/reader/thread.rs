@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Request, SECOND_LOOK, Shared, TICK, flow, lock};
 use crate::claim::Taken;
+use crate::connect::PRIVATE_FLOOR;
 use crate::cork::{self, Flushed};
 use crate::fork;
 use crate::session::{Kind, Rx, Session};
@@ -77,6 +78,7 @@ struct State {
 
 /// Runs for the life of the process.
 pub(super) fn run(shared: &Shared) {
+    fd::make_roomy(PRIVATE_FLOOR);
     let mut state = State::default();
     let mut ready = [Ready {
         key: 0,

@@ -369,16 +369,52 @@ pub(crate) fn push(fd: RawFd) {
     let _ = socket2::SockRef::from(&socket).set_tcp_nodelay(true);
 }
 
+/// The process's table of descriptors is known to reach to the high numbers.
+static ROOMY: AtomicBool = AtomicBool::new(false);
+
 /// Moves `fd` to a number at or above `floor`, so that small numbers stay free for mailboxes.
-/// Where the limit of open files does not allow it, the descriptor stays where it is.
+/// Where the limit of open files does not allow it, the descriptor stays where it is. So do the first
+/// ones of a process that had threads before, see [`make_roomy`].
 pub(crate) fn move_high(fd: OwnedFd, floor: RawFd) -> OwnedFd {
+    if !ROOMY.load(Ordering::Relaxed) && has_threads() {
+        return fd;
+    }
     // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
     let high = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, floor) };
     if high < 0 {
         return fd;
     }
+    ROOMY.store(true, Ordering::Relaxed);
     // SAFETY: `high` is a new descriptor that nobody else owns.
     unsafe { OwnedFd::from_raw_fd(high) }
+}
+
+/// Has the table of descriptors grow to the high numbers, for which the system lets a process with
+/// threads wait for a whole grace period of its read-copy-update (5 to 15 ms). A connect should not
+/// take so long: the background thread waits.
+pub(crate) fn make_roomy(floor: RawFd) {
+    if !ROOMY.load(Ordering::Relaxed) {
+        // Linux makes room for the new number before it sees that there is nothing to duplicate. So not
+        // even for a moment there is a descriptor more.
+        // SAFETY: dup2 of no descriptor touches nothing.
+        unsafe { libc::dup2(-1, floor) };
+        // Where it has not helped the next connect waits.
+        ROOMY.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether the process is known to have more than one thread.
+fn has_threads() -> bool {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: looks a name up among the libraries that are loaded.
+        let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_single_threaded".as_ptr()) };
+        // SAFETY: glibc (2.32 and later) documents it as a `char` that lives for ever.
+        if let Some(single) = unsafe { symbol.cast::<libc::c_char>().as_ref() } {
+            return *single == 0;
+        }
+    }
+    false
 }
 
 /// Whether error `code` means "nothing there now, ask again".
