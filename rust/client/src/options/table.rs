@@ -163,9 +163,11 @@ options! {
     /// `SPX_cork` for collecting by hand.
     send_batch_us: u32 = "0", Number(0..=1_000_000);
 
-    /// What a mailbox number is: `socket`, the link's socket itself (unix links only; on TCP it is
-    /// taken for `stable`), `stable`, a descriptor of its own, or `auto`: socket on unix links,
-    /// stable on TCP.
+    /// What a mailbox number is: `socket`, the link's socket itself, `stable`, a descriptor of its own,
+    /// or `auto`: socket on unix links, stable on TCP and with `failover=auto`. `socket` is for unix
+    /// links only, and not for `failover=auto`, where the link changes: a connect that is told so by the
+    /// program gives `ILLEGAL_SPREAD` if its name has an entry that is reached over TCP. Where the
+    /// environment or the file says so, it is `stable` then, with a warning.
     mailbox: MailboxKind = "auto", Choice(&[
         ("auto", MailboxKind::Auto),
         ("socket", MailboxKind::Socket),
