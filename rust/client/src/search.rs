@@ -20,7 +20,7 @@ use crate::known;
 use crate::options::{Failover, Options};
 use crate::random::Random;
 use crate::reason;
-use crate::sweep::{Candidate, Rules, Sweep, Want};
+use crate::sweep::{Candidate, Rules, Sweep, Want, Wish};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
 use crate::sys::resolve::ResolveError;
@@ -135,6 +135,16 @@ impl Search {
     /// Leaves a place out.
     pub(crate) fn leave_out(&mut self, endpoint: Endpoint) {
         self.sweep.leave_out(endpoint);
+    }
+
+    /// Tries a session's home first, see [`Sweep::wish`].
+    pub(crate) fn wish(&mut self, wish: Wish) {
+        self.sweep.wish(wish);
+    }
+
+    /// See [`Sweep::home_is_gone`].
+    pub(crate) fn home_is_gone(&self) -> bool {
+        self.sweep.home_is_gone()
     }
 
     /// How many times it was tried to connect.
