@@ -230,10 +230,16 @@ pub(crate) fn take_place(fresh: &OwnedFd, number: RawFd) -> io::Result<()> {
     Ok(())
 }
 
-/// A second descriptor for the same file, with a high number.
+/// A second descriptor for the same file, at or above `floor` where the limit of open files allows it.
 pub(crate) fn duplicate(fd: RawFd, floor: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
-    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) };
+    let mut copy = -1;
+    for floor in [floor, 0] {
+        // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
+        copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) };
+        if copy >= 0 {
+            break;
+        }
+    }
     if copy < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -461,6 +467,16 @@ mod tests {
     fn at_number(file: &UnixStream, number: RawFd) {
         // SAFETY: both are open or free numbers of this test alone.
         assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), number) }, number);
+    }
+
+    /// A floor above the limit of open files (1024 on most machines) is no failure.
+    #[test]
+    fn what_is_duplicated_gets_a_number_below_a_floor_that_cannot_be() {
+        let (mut ours, link) = UnixStream::pair().unwrap();
+        let copy = duplicate(link.as_raw_fd(), RawFd::MAX - 1).unwrap();
+        ours.write_all(b"x").unwrap();
+        let mut slab = Vec::with_capacity(8);
+        assert_eq!(read_into(copy.as_raw_fd(), &mut slab, 8).unwrap(), 1);
     }
 
     #[test]
