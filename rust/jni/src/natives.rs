@@ -29,6 +29,10 @@ const METHODS: &[NativeMethod<'_>] = &[
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn finish_connect(ok: jboolean) -> jlong },
     native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn next_authentication(session: jlong, seen: jlong) -> jlong },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn authenticated(session: jlong, number: jlong, ok: jboolean) },
+    native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn complaint(text: jbyte[]) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn private_group(session: jlong, name: jbyte[]) -> jint },
@@ -110,6 +114,31 @@ fn connect<'l>(
 
 fn finish_connect(_env: &mut Env<'_>, _class: JClass<'_>, ok: jboolean) -> Result<jlong> {
     Ok(connecting::finish(ok))
+}
+
+fn next_authentication(
+    _env: &mut Env<'_>,
+    _class: JClass<'_>,
+    session: jlong,
+    seen: jlong,
+) -> Result<jlong> {
+    let asks = table::asks(session);
+    Ok(asks
+        .and_then(|asks| asks.next(seen))
+        .unwrap_or_else(|| status::NO_SESSION.into()))
+}
+
+fn authenticated(
+    _env: &mut Env<'_>,
+    _class: JClass<'_>,
+    session: jlong,
+    number: jlong,
+    ok: jboolean,
+) -> Result<()> {
+    if let Some(asks) = table::asks(session) {
+        asks.answer(number, ok);
+    }
+    Ok(())
 }
 
 fn complaint<'l>(env: &mut Env<'l>, _class: JClass<'l>, text: JByteArray<'l>) -> Result<jint> {

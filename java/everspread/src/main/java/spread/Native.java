@@ -63,8 +63,22 @@ final class Native {
             int timeoutMs,
             byte[] options);
 
-    /** Goes on, on the same thread, after the method has run. Answers as {@link #connect}. */
+    /**
+     * Goes on, on the same thread, after the method has run. Answers as {@link #connect}; a status if
+     * it has not succeeded.
+     */
     static native long finishConnect(boolean ok);
+
+    /**
+     * Waits until the restore of a session needs its authentication method run.
+     *
+     * @param seen the last answer, or 0
+     * @return a greater number, for {@link #authenticated}; {@link #NO_SESSION} when there will be none
+     */
+    static native long nextAuthentication(long session, long seen);
+
+    /** The method has run. Without effect if its attempt is over. */
+    static native void authenticated(long session, long number, boolean ok);
 
     /** Why the last connect of this thread has failed, in UTF-8; answers its length. */
     static native int complaint(byte[] text);

@@ -112,6 +112,11 @@ final class Session {
         return privateGroup;
     }
 
+    /** Whether a lost link is replaced ({@code failover=auto}). */
+    boolean outlivesItsLink() {
+        return !takesMany;
+    }
+
     /** Whether the program has been told that the connection is lost. */
     boolean isLost() {
         return lost;
