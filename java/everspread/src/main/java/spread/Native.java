@@ -132,8 +132,14 @@ final class Native {
     /** Where the daemon is; answers the length. */
     static native int daemon(long session, byte[] text);
 
-    /** Bytes that have been received and not taken. */
-    static native long waitingBytes(long session);
+    /**
+     * The figures of a session.
+     *
+     * @param numbers in the order of {@code spread.ext.Statistics}
+     * @param text state, daemon, private group and the reason of the last loss, with tabs between them
+     * @return the length of the text, or {@link #NO_SESSION}
+     */
+    static native int stats(long session, long[] numbers, byte[] text);
 
     /** Has the present or the next receive answer {@link #WOKEN}. */
     static native void wake(long session);
