@@ -65,6 +65,8 @@ class ReauthenticationTest {
         throw new IllegalStateException("on purpose");
     }
 
+    private static final Runnable FAIL = ReauthenticationTest::fail;
+
     private static void failBadly() {
         throw new StackOverflowError("on purpose");
     }
@@ -126,7 +128,9 @@ class ReauthenticationTest {
                         .collect(Collectors.joining(",")));
         properties.setProperty(SpreadClient.PRIVATE_NAME, "auth");
         properties.setProperty("spread.client.failover", failover);
-        properties.setProperty("spread.client.attempt_timeout_ms", "200");
+        // Short only where a method hangs: an attempt of a slow machine must not be over.
+        boolean hangs = calls.length > 1 && calls[1] != FAIL;
+        properties.setProperty("spread.client.attempt_timeout_ms", hangs ? "400" : "20000");
         properties.setProperty("spread.client.reconnect_min_ms", "1");
         properties.setProperty("spread.client.reconnect_max_ms", "20");
         SpreadClient client = new SpreadClient();
@@ -164,7 +168,7 @@ class ReauthenticationTest {
     void methodThatThrowsFailsOneAttempt() throws Exception {
         Runnable[] calls = {
             ReauthenticationTest::pass,
-            ReauthenticationTest::fail,
+            FAIL,
             ReauthenticationTest::failBadly,
             ReauthenticationTest::pass
         };
@@ -224,7 +228,7 @@ class ReauthenticationTest {
                     () ->
                             logged.stream()
                                     .anyMatch(entry -> entry.getMessage().contains("not return")));
-            assertThat(CALLS).hasSize(1 + 4);
+            Wait.until("the calls", () -> CALLS.size() == 1 + 4);
             // They are let go, and the connection is restored.
             script = new Runnable[] {ReauthenticationTest::pass};
             released.countDown();
@@ -241,13 +245,13 @@ class ReauthenticationTest {
                             network,
                             "auto",
                             ReauthenticationTest::pass,
-                            ReauthenticationTest::fail)) {
+                            FAIL)) {
                 network.kill(0);
                 assertThatExceptionOfType(SpreadException.class)
                         .isThrownBy(client::receive)
                         .withMessage("Connection closed while reading message header");
                 assertThat(client.isConnected()).isFalse();
-                assertThat(network.sessions()).isEmpty();
+                Wait.until("the end of the last attempt", () -> network.sessions().isEmpty());
             } finally {
                 System.clearProperty("spread.client.reconnect_for_ms");
             }
@@ -344,7 +348,7 @@ class ReauthenticationTest {
     void methodThatFailsAtOneDaemonIsNotTriedAtTheNext() throws Exception {
         try (TestNetwork network = TestNetwork.start(2)) {
             assertThatExceptionOfType(SpreadException.class)
-                    .isThrownBy(() -> open(network, "auto", ReauthenticationTest::fail))
+                    .isThrownBy(() -> open(network, "auto", FAIL))
                     .withMessage("Connection Rejected: Authentication failed");
             assertThat(CALLS).hasSize(1);
             Wait.until("the end of the attempt", () -> network.sessions().isEmpty());
