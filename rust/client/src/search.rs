@@ -152,6 +152,11 @@ impl Search {
         self.attempts
     }
 
+    /// When the present attempt is over.
+    pub(crate) fn attempt_ends(&self) -> Option<Instant> {
+        self.sweep.attempt_ends()
+    }
+
     /// All methods have run; `ok`: each of them succeeded.
     pub(crate) fn methods_done(&mut self, ok: bool) {
         if let Stage::Shaking(socket, handshake) = &mut self.stage {
