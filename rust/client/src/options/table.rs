@@ -160,6 +160,18 @@ options! {
     /// `SPX_cork` for collecting by hand.
     send_batch_us: u32 = "0", Number(0..=1_000_000);
 
+    /// How many of its own messages a session may have under way: sent, and not come back yet. A send
+    /// beyond that waits. 0 is no limit. A message counts if it comes back to the session for certain: to a
+    /// group that it has joined or to its own private group, without `SELF_DISCARD`, of the services FIFO to
+    /// SAFE; a RELIABLE one once the session has seen itself in the group; an UNRELIABLE one never. It is
+    /// back when the library has it, whether the program has received it or not.
+    send_window: u32 = "0", Number(0..=1_000_000);
+
+    /// With `send_window`: how long, in milliseconds, a send waits for room. After that it sends all the
+    /// same, and a warning tells so: classic programs know no code for it. `SPX_multicast` with a limit of
+    /// its own waits for that instead, and then sends nothing: `SPX_TRY_AGAIN`.
+    send_window_ms: u32 = "10000", Number(0..=3_600_000);
+
     /// What a mailbox number is: `socket`, the link's socket itself (unix links only; on TCP it is
     /// taken for `stable`), `stable`, a descriptor of its own, or `auto`: socket on unix links,
     /// stable on TCP.

@@ -172,14 +172,14 @@ impl Spill {
                 return Refill::Broken(error.to_string());
             }
             for piece in buffer.chunks(crate::inbox::SLAB_LEN) {
-                inbox.push(piece);
+                inbox.put(piece);
             }
             self.read_at += buffer.len() as u64;
             self.give_back();
         } else if let Some(flight) = self.flight.take() {
             // All that is behind it is in memory, too.
             for piece in &flight.pieces {
-                inbox.push(piece);
+                inbox.put(piece);
             }
         } else if self.pending.len() > 0 {
             self.frames = 0;

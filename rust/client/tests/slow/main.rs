@@ -8,3 +8,5 @@ mod soak;
 mod spill;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod window;
