@@ -296,6 +296,14 @@ impl Inbox {
         }
     }
 
+    /// Has `write` append bytes that have been here before to a slab with room.
+    pub(crate) fn fill_back<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let tap = self.tap.take();
+        let result = self.fill(0, write);
+        self.tap = tap;
+        result
+    }
+
     /// Has `write` append what arrives to a slab with room for `at_least` bytes (and at least a sensible
     /// read).
     pub(crate) fn fill<R>(&mut self, at_least: usize, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
