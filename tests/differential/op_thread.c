@@ -34,20 +34,29 @@ static void *receive(void *arg)
     return NULL;
 }
 
-/* Asleep, two looks in a row: in the receive, as there is nothing else that it could sleep in for so long. */
+/* What the system says of the thread in this file; empty if it says nothing. */
+static void task_file(receiver *t, const char *file, char *text, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/%s", atomic_load(&t->tid), file);
+    FILE *f = fopen(path, "r");
+    size_t len = f ? fread(text, 1, size - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[len] = 0;
+}
+
+/* Asleep, two looks in a row, and not for a lock: in the receive, as there is nothing else that it could sleep in for so long. */
 static void wait_asleep(receiver *t)
 {
     int64_t deadline = now_ms() + SETTLE_MS;
     for (int seen = 0; seen < 2 && now_ms() < deadline; (void)poll(NULL, 0, 1)) {
-        char path[64], stat[256];
-        snprintf(path, sizeof path, "/proc/self/task/%d/stat", atomic_load(&t->tid));
-        FILE *f = fopen(path, "r");
-        size_t len = f ? fread(stat, 1, sizeof stat - 1, f) : 0;
-        if (f)
-            fclose(f);
-        stat[len] = 0;
+        char stat[256], call[256];
+        task_file(t, "stat", stat, sizeof stat);
+        task_file(t, "syscall", call, sizeof call);
         const char *state = strrchr(stat, ')');
-        seen = state && strncmp(state, ") S", 3) == 0 ? seen + 1 : 0;
+        bool asleep = state && strncmp(state, ") S", 3) == 0 && !(call[0] && strtol(call, NULL, 10) == SYS_futex);
+        seen = asleep ? seen + 1 : 0;
     }
 }
 

@@ -14,8 +14,9 @@ use std::os::unix::net::UnixStream;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Numbers below belong to the program: `FD_SET` of classic programs ends here.
-const FIRST_PRIVATE_FD: c_int = 1024;
+/// Numbers below 1024 belong to the program: `FD_SET` of classic programs ends there. Where the limit
+/// of the process does so too, ours are at least far from the next free one.
+const FLOORS: [c_int; 3] = [1024, 512, 64];
 
 /// The sending end for signal handlers: process id in the upper half, number in the lower; 0 is
 /// none. The identity is stored before it, so whoever sees a number sees no older identity; one
@@ -171,16 +172,18 @@ fn make_pair() -> Option<(End, End)> {
     Some((receiver, sender))
 }
 
-/// Moves a descriptor to a number that classic programs do not expect to be theirs, where the
+/// Moves a descriptor to a number that classic programs do not expect to be theirs, as far as the
 /// limit allows.
 fn move_out_of_the_way(fd: RawFd) -> RawFd {
-    // SAFETY: duplicates a descriptor of ours; no memory is involved.
-    let moved = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, FIRST_PRIVATE_FD) };
-    if moved < 0 {
-        return fd;
+    for floor in FLOORS {
+        // SAFETY: duplicates a descriptor of ours; no memory is involved.
+        let moved = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) };
+        if moved >= 0 {
+            close_fd(fd);
+            return moved;
+        }
     }
-    close_fd(fd);
-    moved
+    fd
 }
 
 fn close_fd(fd: RawFd) {

@@ -70,6 +70,7 @@ enum Realistic {
 pub(crate) fn run(args: Args) -> Result<(), Box<dyn Error>> {
     // Before anything can be seen of the network: a signal then ends it properly.
     let signals = Signals::new()?;
+    allow_descriptors();
     let mut builder = Network::builder()
         .daemons(args.daemons)
         .port(args.port)
@@ -109,6 +110,25 @@ pub(crate) fn run(args: Args) -> Result<(), Box<dyn Error>> {
     signals.wait();
     Ok(())
 }
+
+/// As many clients as daemons have places: the usual limit of 1024 open files is for one process, and
+/// this one is several daemons.
+#[cfg(unix)]
+fn allow_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // Where it may not be raised, connects are refused when it is reached.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+}
+
+#[cfg(not(unix))]
+fn allow_descriptors() {}
 
 fn control_socket(network: &Network, place: &str) -> Result<ControlSocket, Box<dyn Error>> {
     let control = network.control();

@@ -65,7 +65,7 @@ pub(crate) struct Place {
 
 impl Auto {
     pub(crate) fn new(wanted: Wanted, methods: Option<MethodRunner>) -> std::io::Result<Self> {
-        let up = fd::move_high(fd::bell()?, crate::connect::PRIVATE_FLOOR);
+        let up = fd::move_high(fd::bell()?);
         fd::ring(&up);
         Ok(Self {
             wanted,

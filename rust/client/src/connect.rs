@@ -26,10 +26,6 @@ use crate::sys::fd::{self, SharedFd};
 use crate::sys::signals;
 use crate::{close, fork, held, interrupt, reader, redirect, restore, table};
 
-/// Private descriptors go to numbers from here on: small ones are for mailboxes, which programs put
-/// into an `fd_set`.
-pub(crate) const PRIVATE_FLOOR: RawFd = 1024;
-
 /// How long a connect may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeLimit {
@@ -253,9 +249,9 @@ fn make_mailbox(
         return Ok((fd.same(), fd, None));
     }
     // The link first: its small number becomes free for the mailbox.
-    let link = fd::move_high(socket, PRIVATE_FLOOR);
+    let link = fd::move_high(socket);
     let (program, far) = fd::socket_pair()?;
-    let far = fd::move_high(far, PRIVATE_FLOOR);
+    let far = fd::move_high(far);
     Ok((SharedFd::new(link), SharedFd::new(program), Some(far)))
 }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
-use crate::connect::PRIVATE_FLOOR;
 use crate::srv::{self, SrvRecord};
 use crate::sys::fd;
 use crate::sys::resolve::{self, ResolveError};
@@ -130,7 +129,7 @@ pub(crate) fn start_lookup(question: Question) -> Option<Lookup> {
     match spawned {
         Ok(_) => Some(Lookup {
             question,
-            done: fd::move_high(done, PRIVATE_FLOOR),
+            done: fd::move_high(done),
             answer,
         }),
         Err(error) => {

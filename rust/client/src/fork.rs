@@ -105,7 +105,7 @@ extern "C" fn prepare() {
     } else {
         fd::pipe()
             .ok()
-            .map(|(read, write)| (fd::move_high(read, 1024), fd::move_high(write, 1024)))
+            .map(|(read, write)| (fd::move_high(read), fd::move_high(write)))
     };
     let reader = reader::lock_for_fork();
     let claims = claim::lock();

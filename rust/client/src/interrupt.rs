@@ -10,7 +10,6 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::connect::PRIVATE_FLOOR;
 use crate::error::Error;
 use crate::session::Session;
 use crate::sys::fd;
@@ -122,7 +121,7 @@ pub(crate) fn bell(session: &Session) -> RawFd {
     }
     let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let fresh = spare.or_else(|| {
-        let bell: OwnedFd = fd::move_high(fd::bell().ok()?, PRIVATE_FLOOR);
+        let bell: OwnedFd = fd::move_high(fd::bell().ok()?);
         Some(bell.into_raw_fd())
     });
     let Some(fresh) = fresh else { return -1 };

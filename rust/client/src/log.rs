@@ -19,7 +19,6 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::connect::PRIVATE_FLOOR;
 use crate::environment;
 use crate::sys::fd::{self, SharedFd};
 
@@ -98,10 +97,7 @@ impl Target {
             .custom_flags(libc::O_NONBLOCK)
             .open(path);
         match opened {
-            Ok(file) => (
-                Self::File(SharedFd::new(fd::move_high(file.into(), PRIVATE_FLOOR))),
-                None,
-            ),
+            Ok(file) => (Self::File(SharedFd::new(fd::move_high(file.into()))), None),
             Err(error) => (stderr, Some(format!("SPREAD_LOG_FILE: {path}: {error}"))),
         }
     }

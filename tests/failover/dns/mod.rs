@@ -209,14 +209,11 @@ mod inside {
         dns.host("hole.test", &["127.0.0.77"]);
         dns.host("well.test", &["127.0.0.1"]);
         let start = Instant::now();
-        let name = format!("{port}@hole.test,{port}@well.test?attempt_timeout_ms=300");
+        let name = format!("{port}@hole.test,{port}@well.test?attempt_timeout_ms=1000");
         let client = connect(&name, "bob").unwrap();
         let took = start.elapsed();
         drop(client);
-        assert!(
-            took >= Duration::from_millis(300) && took < Duration::from_secs(3),
-            "{took:?}"
-        );
+        assert!(took >= Duration::from_millis(1000), "{took:?}");
         // It is remembered: the next connect of the process begins with the other one.
         let start = Instant::now();
         connect(&name, "bob2").unwrap();
@@ -224,7 +221,7 @@ mod inside {
             "dns: black hole first: {took:?}, the next time {:?}",
             start.elapsed()
         ));
-        assert!(start.elapsed() < Duration::from_millis(300));
+        assert!(start.elapsed() < Duration::from_millis(1000));
     }
 
     #[test]

@@ -176,8 +176,8 @@ fn start() -> std::io::Result<Arc<Shared>> {
     }
     let shared = Arc::new(Shared {
         epoll: Epoll::new()?,
-        bell: fd::move_high(fd::bell()?, 1024),
-        timer: fd::move_high(clock::timer()?, 1024),
+        bell: fd::move_high(fd::bell()?),
+        timer: fd::move_high(clock::timer()?),
         flushes: Mutex::default(),
         requests: Mutex::default(),
         sessions: Mutex::default(),

@@ -451,13 +451,13 @@ fn run_methods(runner: &MethodRunner, socket: RawFd) -> Option<Methods> {
     let answer = Arc::clone(&ok);
     let runner = runner.clone();
     // A descriptor of its own: the search may end before the methods do.
-    let socket = fd::duplicate(socket, crate::connect::PRIVATE_FLOOR).ok()?;
+    let socket = fd::duplicate_high(socket).ok()?;
     let spawned = signals::spawn_masked("spread-auth", 8 << 20, move || {
         answer.store((runner.0)(socket.as_raw_fd()), Ordering::Release);
         drop(finished);
     });
     spawned.ok().map(|_| Methods {
-        done: fd::move_high(done, crate::connect::PRIVATE_FLOOR),
+        done: fd::move_high(done),
         ok,
     })
 }

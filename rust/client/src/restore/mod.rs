@@ -52,7 +52,7 @@ fn start() -> std::io::Result<Arc<Shared>> {
         return Ok(Arc::clone(shared));
     }
     let shared = Arc::new(Shared {
-        bell: fd::move_high(fd::bell()?, crate::connect::PRIVATE_FLOOR),
+        bell: fd::move_high(fd::bell()?),
         requests: Mutex::default(),
     });
     let own = Arc::clone(&shared);

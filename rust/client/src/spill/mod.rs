@@ -22,7 +22,6 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::connect::PRIVATE_FLOOR;
 use crate::environment;
 use crate::inbox::Inbox;
 use crate::session::Session;
@@ -107,7 +106,7 @@ impl Spill {
         let file = file::nameless(&folder)
             .map_err(|error| format!("no file in {}: {error}", folder.display()))?;
         Ok(Self {
-            file: Arc::new(file::move_high(file, PRIVATE_FLOOR)),
+            file: Arc::new(file::move_high(file)),
             read_at: 0,
             write_at: 0,
             punched: 0,

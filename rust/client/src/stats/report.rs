@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Stats, of};
-use crate::connect::PRIVATE_FLOOR;
 use crate::sys::{fd, file, signals};
 use crate::{environment, log, table};
 
@@ -78,7 +77,7 @@ impl Target {
             .custom_flags(libc::O_NONBLOCK)
             .open(&path);
         match opened {
-            Ok(opened) => Ok(Self::File(file::move_high(opened, PRIVATE_FLOOR))),
+            Ok(opened) => Ok(Self::File(file::move_high(opened))),
             Err(error) => Err(format!("{path}: {error}")),
         }
     }

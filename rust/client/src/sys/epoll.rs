@@ -32,7 +32,7 @@ impl Epoll {
         }
         // SAFETY: a new descriptor that nobody else owns.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Self(super::fd::move_high(fd, 1024)))
+        Ok(Self(super::fd::move_high(fd)))
     }
 
     fn control(&self, op: i32, fd: RawFd, events: i32, key: u64) -> io::Result<()> {

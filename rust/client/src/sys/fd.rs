@@ -116,7 +116,29 @@ impl FileId {
 
 /// Where a number of our own is looked for: out of the way of mailboxes and of what programs put into
 /// an `fd_set`, or, where the limit of the process is below that, at least far from the next free one.
-const HELD_FLOORS: [RawFd; 3] = [1024, 512, 64];
+const FLOORS: [RawFd; 3] = [1024, 512, 64];
+
+/// A duplicate of `fd` whose number is as far out of the way as the limit of the process allows.
+///
+/// The first number in a range that the process has not used before makes the kernel enlarge its
+/// table, which takes milliseconds once there is a second thread. The background reader's own
+/// descriptors have the same floors and are made before any drain, so drains do not pay for that.
+pub(crate) fn duplicate_high(fd: RawFd) -> io::Result<OwnedFd> {
+    let mut copy = -1;
+    for floor in FLOORS {
+        // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
+        copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) };
+        // The floor is above the limit of the process, or all above it is taken.
+        if copy >= 0 || !matches!(errno(), libc::EINVAL | libc::EMFILE) {
+            break;
+        }
+    }
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `copy` is a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
 
 /// A descriptor whose number the program can see and close. Closing ours checks that the number
 /// still stands for our file.
@@ -187,25 +209,11 @@ impl SharedFd {
     /// # Errors
     /// No descriptor is left.
     pub(crate) fn hold(&self) -> io::Result<Option<OwnedFd>> {
-        let mut held = -1;
-        for floor in HELD_FLOORS {
-            // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
-            held = unsafe { libc::fcntl(self.fd, libc::F_DUPFD_CLOEXEC, floor) };
-            // The floor is above the limit of the process.
-            if held >= 0 || errno() != libc::EINVAL {
-                break;
-            }
-        }
-        if held < 0 {
-            let error = io::Error::last_os_error();
-            return if error.raw_os_error() == Some(libc::EBADF) {
-                Ok(None)
-            } else {
-                Err(error)
-            };
-        }
-        // SAFETY: `held` is a new descriptor that nobody else owns.
-        let held = unsafe { OwnedFd::from_raw_fd(held) };
+        let held = match duplicate_high(self.fd) {
+            Ok(held) => held,
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let ours = self.id().is_some_and(|id| id.is_at(held.as_raw_fd()));
         Ok(ours.then_some(held))
     }
@@ -228,17 +236,6 @@ pub(crate) fn take_place(fresh: &OwnedFd, number: RawFd) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
-}
-
-/// A second descriptor for the same file, with a high number.
-pub(crate) fn duplicate(fd: RawFd, floor: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
-    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) };
-    if copy < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a new descriptor that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 /// Waits until one of `waits` (descriptors, each with what it is waited for) is ready, or for
@@ -369,16 +366,10 @@ pub(crate) fn push(fd: RawFd) {
     let _ = socket2::SockRef::from(&socket).set_tcp_nodelay(true);
 }
 
-/// Moves `fd` to a number at or above `floor`, so that small numbers stay free for mailboxes.
-/// Where the limit of open files does not allow it, the descriptor stays where it is.
-pub(crate) fn move_high(fd: OwnedFd, floor: RawFd) -> OwnedFd {
-    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes an int and touches no memory.
-    let high = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, floor) };
-    if high < 0 {
-        return fd;
-    }
-    // SAFETY: `high` is a new descriptor that nobody else owns.
-    unsafe { OwnedFd::from_raw_fd(high) }
+/// Moves `fd` out of the way of mailboxes, and of what programs put into an `fd_set`, as far as the
+/// limit of the process allows. Where no number is left the descriptor stays where it is.
+pub(crate) fn move_high(fd: OwnedFd) -> OwnedFd {
+    duplicate_high(fd.as_raw_fd()).unwrap_or(fd)
 }
 
 /// Whether error `code` means "nothing there now, ask again".

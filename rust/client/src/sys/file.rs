@@ -53,8 +53,8 @@ fn named(options: &mut OpenOptions, folder: &Path) -> io::Result<File> {
 }
 
 /// Moves a file to a high number, so that small ones stay free for mailboxes.
-pub(crate) fn move_high(file: File, floor: i32) -> File {
-    File::from(super::fd::move_high(OwnedFd::from(file), floor))
+pub(crate) fn move_high(file: File) -> File {
+    File::from(super::fd::move_high(OwnedFd::from(file)))
 }
 
 /// Gives the space of a part of the file back. What is read there afterwards is zero.

@@ -218,7 +218,7 @@ fn a_caller_that_hangs_up_at_once_keeps_nobody_waiting() {
         drop(Socket::tcp(daemon.addr()).unwrap());
         let start = Instant::now();
         let mut client = Client::connect_unix(daemon, &format!("n{round}"));
-        assert!(start.elapsed() < Duration::from_secs(1), "round {round}");
+        assert!(start.elapsed() < Duration::from_secs(4), "round {round}");
         client.kill();
     }
 }

@@ -254,7 +254,23 @@ fn reconnect_after_good_bye(w: &mut World) {
     }
 }
 
+/// Raises the limit of open files where it is lower: 1024 is usual.
+fn allow_descriptors(number: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < number) {
+        let raised = Rlimit {
+            current: Some(number),
+            maximum: limit.maximum,
+        };
+        setrlimit(Resource::Nofile, raised)
+            .unwrap_or_else(|e| panic!("this needs {number} descriptors (ulimit -n): {e}"));
+    }
+}
+
 fn quota(w: &mut World) {
+    // Both ends of 997 connections, and what else this process has open.
+    allow_descriptors(3000);
     let mut clients = Vec::new();
     for index in 0..997 {
         clients.push(w.try_connect(&format!("c{index}"), 0).unwrap());
