@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Load, Turn, Window, settle};
-use crate::connect::PRIVATE_FLOOR;
 use crate::cork::{self, Flushed};
 use crate::error::Error;
 use crate::held;
@@ -24,9 +23,7 @@ static SPARE: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 
 fn take_bell() -> RawFd {
     let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    spare.unwrap_or_else(|| {
-        fd::bell().map_or(-1, |bell| fd::move_high(bell, PRIVATE_FLOOR).into_raw_fd())
-    })
+    spare.unwrap_or_else(|| fd::bell().map_or(-1, |bell| fd::move_high(bell).into_raw_fd()))
 }
 
 /// Bells are never closed but used again, so that who rings one late only wakes somebody for nothing.
