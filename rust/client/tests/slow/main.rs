@@ -1,6 +1,8 @@
 //! Slow readers on an embedded network.
 
 #[cfg(test)]
+mod auto;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod soak;

@@ -186,7 +186,7 @@ fn memory_returns_after_every_burst() {
          KiB, last {:?} KiB",
         start >> 10,
         peaks.max().unwrap_or(0),
-        rests.clone().max().unwrap_or(0),
-        rests.last().unwrap_or(0),
+        rests.max().unwrap_or(0),
+        figures.last().map_or(0, |(_, _, rest)| *rest),
     );
 }
