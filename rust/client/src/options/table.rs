@@ -95,7 +95,9 @@ options! {
     /// they came over the wire, not encrypted, until they are received or the session ends.
     spill_dir: PathBuf = "", Folder;
 
-    /// With `recv_policy=spill`: how much space of the disk the file may take.
+    /// With `recv_policy=spill`: how much space of the disk the file may take. What is on its way to the
+    /// disk is in memory beyond `recv_max_bytes`: at most a quarter of that, but up to 4 MiB where it
+    /// is less, and never more than 32 MiB. When as much waits for a disk that is stuck, reading pauses.
     spill_max_bytes: usize = "4G", Bytes(1 << 20..=1 << 40);
 
     /// From what share of `recv_max_bytes` or `recv_max_messages` on, in percent, the program counts
@@ -162,6 +164,18 @@ options! {
     /// failover=auto. See
     /// `SPX_cork` for collecting by hand.
     send_batch_us: u32 = "0", Number(0..=1_000_000);
+
+    /// How many of its own messages a session may have under way: sent, and not come back yet. A send
+    /// beyond that waits. 0 is no limit. A message counts if it comes back to the session for certain: to a
+    /// group that it has joined or to its own private group, without `SELF_DISCARD`, of the services FIFO to
+    /// SAFE; a RELIABLE one once the session has seen itself in the group; an UNRELIABLE one never. It is
+    /// back when the library has it, whether the program has received it or not.
+    send_window: u32 = "0", Number(0..=1_000_000);
+
+    /// With `send_window`: how long, in milliseconds, a send waits for room. After that it sends all the
+    /// same, and a warning tells so: classic programs know no code for it. `SPX_multicast` with a limit of
+    /// its own waits for that instead, and then sends nothing: `SPX_TRY_AGAIN`.
+    send_window_ms: u32 = "10000", Number(0..=3_600_000);
 
     /// What a mailbox number is: `socket`, the link's socket itself, `stable`, a descriptor of its own,
     /// or `auto`: socket on unix links, stable on TCP and with `failover=auto`. `socket` is for unix

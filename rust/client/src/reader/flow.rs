@@ -11,6 +11,7 @@ use crate::notice::{Ending, Event};
 use crate::options::{Options, RecvPolicy};
 use crate::session::{Rx, Session};
 use crate::spill::{Refill, Spill};
+use crate::window;
 
 /// Where messages are dropped, reads are no longer than this beyond the limit.
 const STEP: usize = SLAB_LEN;
@@ -178,12 +179,13 @@ pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
 
 /// What does not fit goes to disk from now on.
 fn begin_to_spill(session: &Session, rx: &mut Rx) -> usize {
-    match Spill::begin(&session.options.spill_dir) {
+    match Spill::begin(&session.options.spill_dir, session.options.recv_max_bytes) {
         Ok(mut spill) => {
             // The file begins with a frame, and the inbox ends with one.
             let taken = rx.taken_of_newest();
             let (inbox, place) = rx.newest();
-            spill.pending.push(&inbox.split_part(taken));
+            spill.pending.put(&inbox.split_part(taken));
+            spill.pending.set_tap(inbox.take_tap());
             *place = Some(Box::new(spill));
             note_slow(session, rx);
             room_on_disk(session, rx)
@@ -212,7 +214,7 @@ fn room_on_disk(session: &Session, rx: &mut Rx) -> usize {
 }
 
 /// Where the reader puts what it reads.
-pub(super) fn target(rx: &mut Rx) -> &mut Inbox {
+pub(crate) fn target(rx: &mut Rx) -> &mut Inbox {
     match rx.newest() {
         (_, Some(spill)) => &mut spill.pending,
         (inbox, None) => inbox,
@@ -237,6 +239,9 @@ pub(crate) fn refill(session: &Session, rx: &mut Rx) -> bool {
             true
         }
         found @ (Refill::Some | Refill::Empty) => {
+            if let Some(tap) = spill.pending.take_tap() {
+                rx.inbox.set_tap(Some(tap));
+            }
             rx.spill = None;
             // Reading goes on, and the time of slowness may be over.
             rx.watch.flow.look |= std::mem::take(&mut rx.watch.flow.full);
@@ -275,6 +280,7 @@ fn stop(session: &Session, rx: &mut Rx, reason: &str) {
 /// Bytes have been put into the inbox.
 pub(super) fn took(session: &Session, rx: &mut Rx, count: usize) {
     gave(rx, count);
+    window::settle(session, rx);
     let options = &session.options;
     let taken = rx.taken_of_newest();
     let spare_first = rx.refused && rx.later.is_empty();

@@ -12,6 +12,7 @@ use crate::fork;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
 use crate::sys::{clock, fd, memory};
+use crate::window;
 
 /// The bell's key in the epoll set.
 pub(super) const BELL_KEY: u64 = u64::MAX;
@@ -181,6 +182,9 @@ impl State {
                 let Some(session) = shared.session(key / 2) else {
                     return;
                 };
+                if one.ended && session.kind == Kind::Socket {
+                    window::link_is_over(&session);
+                }
                 if key % 2 == 1 {
                     mailbox_closed(&session);
                 } else if one.ended || !self.may_rest(&session) {
