@@ -7,6 +7,7 @@ mod auto;
 mod chaos;
 mod client;
 mod dns;
+mod full;
 mod moves;
 mod names;
 mod outage;

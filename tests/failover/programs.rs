@@ -85,6 +85,15 @@ fn events() {
 }
 
 #[test]
+fn full() {
+    let executable = compile("full");
+    let network = three();
+    let mut command = executable.command();
+    command.args((0..2).map(|at| network.daemon(at).spread_name()));
+    run(&network, "full", command);
+}
+
+#[test]
 fn forked() {
     let executable = compile("forked");
     let network = three();
