@@ -27,7 +27,8 @@ use crate::sweep::Candidate;
 use crate::sys::fd;
 
 /// Runs all authentication methods of a program on a connected socket; true if each of them
-/// succeeded. Called on a thread of the library's own.
+/// succeeded. Called on a thread of the library's own, and again, on another one, while it still
+/// runs: an attempt that it has held up for too long has failed.
 #[derive(Clone)]
 pub struct MethodRunner(pub Arc<dyn Fn(RawFd) -> bool + Send + Sync>);
 

@@ -36,6 +36,24 @@ pub(super) enum Next {
 struct Methods {
     done: OwnedFd,
     ok: Arc<AtomicBool>,
+    /// Their own descriptor of the connection.
+    socket: Arc<OwnedFd>,
+}
+
+impl Methods {
+    fn are_done(&self) -> bool {
+        fd::ready_now(self.done.as_raw_fd(), libc::POLLIN) != 0
+    }
+}
+
+impl Drop for Methods {
+    /// The attempt is over. Methods that still run wake if they wait for the daemon, and the daemon
+    /// does not take their connection for a session, whose name the next attempt needs.
+    fn drop(&mut self) {
+        if !self.are_done() {
+            fd::shut_down(self.socket.as_raw_fd());
+        }
+    }
 }
 
 /// A search, with the blocking call that it waits for.
@@ -492,10 +510,12 @@ impl Searching {
         runner: Option<&MethodRunner>,
     ) -> Option<Result<Box<crate::search::Accepting>, crate::error::Error>> {
         if let Some(methods) = &self.methods {
-            if fd::ready_now(methods.done.as_raw_fd(), libc::POLLIN) == 0 {
+            let done = methods.are_done();
+            if !done && self.until.is_none_or(|until| Instant::now() < until) {
                 return None;
             }
-            let ok = methods.ok.load(Ordering::Acquire);
+            // One that takes longer than its attempt may has failed; its thread is left alone.
+            let ok = done && methods.ok.load(Ordering::Acquire);
             self.methods = None;
             self.search.methods_done(ok);
         }
@@ -511,7 +531,7 @@ impl Searching {
                     Some(runner) => match run_methods(runner, socket) {
                         Some(methods) => {
                             self.methods = Some(methods);
-                            self.until = None;
+                            self.until = self.search.attempt_ends();
                             return None;
                         }
                         None => self.search.methods_done(false),
@@ -529,13 +549,16 @@ fn run_methods(runner: &MethodRunner, socket: RawFd) -> Option<Methods> {
     let answer = Arc::clone(&ok);
     let runner = runner.clone();
     // A descriptor of its own: the search may end before the methods do.
-    let socket = fd::duplicate_high(socket).ok()?;
+    let socket = Arc::new(fd::duplicate_high(socket).ok()?);
+    let theirs = Arc::clone(&socket);
     let spawned = signals::spawn_masked("spread-auth", 8 << 20, move || {
-        answer.store((runner.0)(socket.as_raw_fd()), Ordering::Release);
+        answer.store((runner.0)(theirs.as_raw_fd()), Ordering::Release);
+        drop(theirs);
         drop(finished);
     });
     spawned.ok().map(|_| Methods {
         done: fd::move_high(done),
         ok,
+        socket,
     })
 }
