@@ -16,3 +16,4 @@ mod real;
 mod scale;
 #[path = "../support/mod.rs"]
 mod support;
+mod wire;

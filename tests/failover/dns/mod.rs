@@ -13,7 +13,7 @@ use spread_client::{Error, Event};
 use spread_testd::{Network, Timing};
 
 use self::namespace::INSIDE;
-pub(crate) use self::namespace::server;
+pub(crate) use self::namespace::{server, set_loopback};
 use self::server::Mode;
 use crate::client::{Client, PATIENCE, connect, say};
 use crate::support::{ProgramCommand, skip};
