@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use flow::{Flow, dry, gave, note_loss, one_left, refill, target};
+pub(crate) use flow::{Flow, dry, gave, note_loss, one_left, refill, room_for_new_link, target};
 
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::Epoll;

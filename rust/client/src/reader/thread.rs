@@ -504,7 +504,12 @@ fn drain_some(session: &Session, rx: &mut Rx, link: RawFd) -> bool {
         if turn == 0 {
             break true;
         }
-        let room = flow::room(session, rx).min(turn);
+        let mut room = flow::room(session, rx).min(turn);
+        // Of a socket mailbox the last byte stays, and so the end of the stream is not come to.
+        let of_rest = room == 0 && session.kind == Kind::Stable;
+        if of_rest {
+            room = flow::rest(rx, link).min(turn);
+        }
         if room == 0 {
             // It has ended by its policy.
             arrived |= rx.ended;
@@ -535,6 +540,9 @@ fn drain_some(session: &Session, rx: &mut Rx, link: RawFd) -> bool {
                 }
                 arrived = true;
                 turn -= count.min(turn);
+                if of_rest {
+                    flow::took_of_rest(rx, count);
+                }
                 flow::took(session, rx, count);
             }
             Err(error) => match error.raw_os_error() {
