@@ -105,16 +105,21 @@ impl Rx {
         } else {
             self.inbox.messages(self.taken)
         };
-        let mut bytes = self.held_bytes() as u64;
         // Inboxes of later links are counted by themselves.
         for epoch in &mut self.later {
             messages += epoch.inbox.messages(0);
         }
         for spill in self.spills() {
             messages += spill.messages();
-            bytes += spill.len();
         }
+        let bytes = self.waiting_bytes_now();
         Waiting { messages, bytes }
+    }
+
+    /// The bytes of it.
+    fn waiting_bytes_now(&mut self) -> u64 {
+        let held = self.held_bytes() as u64;
+        held + self.spills().map(|spill| spill.len()).sum::<u64>()
     }
 }
 
@@ -348,7 +353,15 @@ pub(super) fn took(session: &Session, rx: &mut Rx, count: usize) {
             let flow = &mut rx.watch.flow;
             flow.eases_at = flow.eases_at.max(COUNT_FROM);
         }
-        let waiting = rx.waiting();
+        // Counting messages means to walk through all frames that have not been counted before. So they are
+        // only where their number matters, or there is more than ever before.
+        let bytes = rx.waiting_bytes_now();
+        let counts = options.recv_max_messages != 0 || bytes > rx.watch.flow.peak.bytes;
+        let waiting = if counts {
+            rx.waiting()
+        } else {
+            Waiting { messages: 0, bytes }
+        };
         let peak = &mut rx.watch.flow.peak;
         peak.messages = peak.messages.max(waiting.messages);
         peak.bytes = peak.bytes.max(waiting.bytes);
