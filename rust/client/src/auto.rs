@@ -186,11 +186,14 @@ impl Session {
 
     /// Whether nothing is half way that a move to another daemon would cut: no frame on its way out or
     /// in, and no change of a flush group. A session whose inbox is full would not take what its daemon
-    /// still has for it.
+    /// still has for it, and one that another process goes on with is not ours to move.
     pub(crate) fn is_between_transactions(&self) -> bool {
         if let Some(flush) = self.flush.get()
             && !flush.lock().machine_is_steady()
         {
+            return false;
+        }
+        if !self.claim.is_mine() {
             return false;
         }
         let rx = self.rx();

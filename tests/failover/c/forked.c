@@ -23,6 +23,20 @@ static void goes_on(mailbox mbox, const char *group)
     network("restart 0");
 }
 
+/* The session is away from its home when it is handed over: the process that has lost it must not move it back. */
+static void stays(mailbox mbox, const char *group)
+{
+    int i;
+
+    network("restart 0");
+    /* Fifty times the time after which it would go home. */
+    for (i = 0; i < 100; i++) {
+        CHECK_EQ(SP_multicast(mbox, AGREED_MESS, group, 1, 2, "on"), 2);
+        EXPECT_DATA(mbox, AGREED_MESS, "#bob#d2", group, 1, "on", 2);
+        usleep(10000);
+    }
+}
+
 static mailbox connected(void)
 {
     char private_group[MAX_GROUP_NAME];
@@ -37,6 +51,7 @@ static mailbox connected(void)
 
 int main(int argc, char **argv)
 {
+    struct got got;
     mailbox mbox;
     pid_t child;
 
@@ -67,5 +82,23 @@ int main(int argc, char **argv)
     goes_on(mbox, "h");
     kill_child(child);
     CHECK_EQ(SP_disconnect(mbox), 0);
+
+    check_case("a child uses it, away from its home");
+    snprintf(name, sizeof name, "%s?failover=auto&avoid_ms=0&failback_ms=20", check_name(0));
+    mbox = connected();
+    join(mbox, "i");
+    network("kill 0");
+    EXPECT_MEMBERSHIP(mbox, TRANSITION_MESS, "i", &got);
+    got_free(&got);
+    EXPECT_MEMBERSHIP(mbox, REG_MEMB_MESS | CAUSED_BY_JOIN, "i", &got);
+    got_free(&got);
+    child = fork_checked();
+    if (child == 0) {
+        stays(mbox, "i");
+        CHECK_EQ(SP_disconnect(mbox), 0);
+        child_done();
+    }
+    wait_for_child(child);
+    SP_kill(mbox);
     return check_done();
 }
