@@ -17,12 +17,6 @@ use crate::sys::signals;
 /// Socket buffers that the classic library asks for, in both directions.
 const SOCKET_BUFFER: usize = 200 * 1024;
 
-/// What a TCP socket asks for instead to receive into. While the reader thread gets no processor this is
-/// all that keeps the daemon from counting messages against the session, and it takes memory only then. Of
-/// messages of 100 bytes 40,000 fit where the system allows it, and 4,400 into the usual size. On a
-/// unix socket the daemon's end decides.
-const TCP_RECEIVE_BUFFER: usize = 4 << 20;
-
 /// A connection over which nothing comes is looked at after so long, so often and so many times.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
@@ -157,13 +151,8 @@ pub(crate) fn address_of(endpoint: &Endpoint) -> SockAddr {
 }
 
 /// A socket for `endpoint` with the options of the classic library, not yet connected. On one that
-/// will be replaced when it fails, data may wait for a silent peer only so long. `may_wait`: bytes that may
-/// wait for the program; no more than that are to wait in the system.
-pub(crate) fn open(
-    endpoint: &Endpoint,
-    will_be_replaced: bool,
-    may_wait: usize,
-) -> std::io::Result<Socket> {
+/// will be replaced when it fails, data may wait for a silent peer only so long.
+pub(crate) fn open(endpoint: &Endpoint, will_be_replaced: bool) -> std::io::Result<Socket> {
     let domain = match endpoint {
         Endpoint::Unix(_) => Domain::UNIX,
         Endpoint::Tcp(address) => Domain::for_address(*address),
@@ -173,11 +162,7 @@ pub(crate) fn open(
     socket.set_nonblocking(true)?;
     // Where the system allows less it gives the most it allows.
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
-    let receive = match endpoint {
-        Endpoint::Unix(_) => SOCKET_BUFFER,
-        Endpoint::Tcp(_) => may_wait.clamp(SOCKET_BUFFER, TCP_RECEIVE_BUFFER),
-    };
-    let _ = socket.set_recv_buffer_size(receive);
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
     if matches!(endpoint, Endpoint::Tcp(_)) {
         socket.set_tcp_nodelay(true)?;
         let keepalive = TcpKeepalive::new()
@@ -200,7 +185,7 @@ mod tests {
     fn a_dead_peer_is_noticed_by_the_socket_itself() {
         let place = Endpoint::literal(b"127.0.0.1", 4803).unwrap();
         for outlives in [false, true] {
-            let socket = open(&place, outlives, 0).unwrap();
+            let socket = open(&place, outlives).unwrap();
             assert!(socket.keepalive().unwrap());
             assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
             assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE);
@@ -209,23 +194,5 @@ mod tests {
             assert_eq!(limit.is_some(), outlives, "{limit:?}");
             assert!(limit.is_none_or(|limit| limit == USER_TIMEOUT));
         }
-    }
-
-    #[test]
-    fn a_tcp_socket_takes_much_unless_little_may_wait() {
-        let tcp = Endpoint::literal(b"127.0.0.1", 4803).unwrap();
-        let unix = Endpoint::Unix("/tmp/4803".into());
-        let size = |place, may_wait| {
-            open(place, false, may_wait)
-                .unwrap()
-                .recv_buffer_size()
-                .unwrap()
-        };
-        let usual = size(&unix, usize::MAX);
-        assert_eq!(size(&unix, 0), usual);
-        assert_eq!(size(&tcp, 65_536), usual);
-        // How much more is up to the system.
-        assert!(size(&tcp, 1 << 20) >= usual);
-        assert!(size(&tcp, usize::MAX) >= size(&tcp, 1 << 20));
     }
 }

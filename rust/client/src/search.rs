@@ -87,8 +87,6 @@ pub(crate) struct Search {
     avoid: Duration,
     /// The session will outlive its links.
     outlives_links: bool,
-    /// Bytes that may wait for the program.
-    may_wait: usize,
     /// Not asked for by a call of the program.
     automatic: bool,
     random: Random,
@@ -124,7 +122,6 @@ impl Search {
             wanted,
             avoid: Duration::from_millis(u64::from(options.avoid_ms)),
             outlives_links: options.failover == Failover::Auto,
-            may_wait: options.recv_max_bytes,
             automatic,
             random: Random::new(),
             current: None,
@@ -301,7 +298,7 @@ impl Search {
         let opened = self
             .current
             .as_ref()
-            .map(|candidate| open(&candidate.endpoint, self.outlives_links, self.may_wait));
+            .map(|candidate| open(&candidate.endpoint, self.outlives_links));
         match opened {
             Some(Ok(socket)) => Stage::Opening(socket),
             Some(Err(error)) => self.failed_because(Error::CouldNotConnect, &error),
