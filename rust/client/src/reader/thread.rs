@@ -182,6 +182,7 @@ impl State {
                     return;
                 };
                 if one.ended && session.kind == Kind::Socket {
+                    flow::note_hang_up(&mut session.rx());
                     window::link_is_over(&session);
                 }
                 if key % 2 == 1 {
@@ -368,7 +369,7 @@ impl State {
         if !session.claim.is_mine() {
             return;
         }
-        if rx.owner.is_some() {
+        if rx.owner.is_some() && !rx.at_disk {
             rx.watch.wants = true;
             let reads = rx.watch.reads;
             drop(rx);

@@ -81,6 +81,23 @@ struct Flight {
     len: usize,
 }
 
+/// What is to be read back, and is not in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Cold {
+    file: Arc<File>,
+    at: u64,
+    length: usize,
+}
+
+impl Cold {
+    /// Has the system get it from the disk, and waits for that. Whoever calls holds no lock.
+    pub(crate) fn warm_up(&self) {
+        let mut rubbish = vec![0; self.length];
+        // An error comes again when it is taken.
+        let _ = self.file.read_exact_at(&mut rubbish, self.at);
+    }
+}
+
 /// What taking back has found.
 pub(crate) enum Refill {
     /// Bytes for the inbox.
@@ -173,6 +190,17 @@ impl Spill {
         if let Err(error) = writer::submit(session) {
             self.failed = Some(format!("no thread for writing: {error}"));
         }
+    }
+
+    /// What the next [`refill`](Self::refill) would have to wait for.
+    pub(crate) fn cold(&self) -> Option<Cold> {
+        let left = usize::try_from(self.write_at - self.read_at).unwrap_or(REFILL);
+        let length = left.min(REFILL);
+        (length > 0 && !file::is_at_hand(&self.file, self.read_at, length)).then(|| Cold {
+            file: Arc::clone(&self.file),
+            at: self.read_at,
+            length,
+        })
     }
 
     /// Moves what comes next into `inbox`, which has no whole frame. `taken`: messages that the

@@ -1,6 +1,7 @@
 //! Policy `spill`: what does not fit into memory goes to disk and comes back in order.
 
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -65,6 +66,48 @@ fn all_comes_back_in_order_from_a_file_that_has_no_name() {
             matches!(events[..], [Event::Slow { .. }, Event::SlowCleared { .. }]),
             "{events:?}"
         );
+    });
+}
+
+/// Has the system forget what it holds in memory of files without a name in this folder.
+fn make_cold(folder: &Path) -> usize {
+    let mut found = 0;
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let path = entry.unwrap().path();
+        let is_it = std::fs::read_link(&path).is_ok_and(|target| target.starts_with(folder));
+        if is_it && let Ok(file) = std::fs::File::open(&path) {
+            file.sync_all().unwrap();
+            // SAFETY: takes numbers only and touches no memory of ours.
+            unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+            found += 1;
+        }
+    }
+    found
+}
+
+#[test]
+fn what_must_come_from_the_disk_comes_in_order_while_more_arrives() {
+    on_both(|tcp| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        let network = Network::builder().start().unwrap();
+        let slow = joined(&network, &options(&path, ""), tcp);
+        let mut sender = Sender::new(&network);
+        sender.send(8000);
+        wait_for(&slow, "messages on disk", |s| {
+            s.waiting_messages >= 7999 && s.spilled_bytes > 6 << 20
+        });
+        std::thread::scope(|scope| {
+            scope.spawn(|| sender.send(8000));
+            let mut next = 0;
+            for _ in 0..16 {
+                assert_eq!(make_cold(&path), 1);
+                take(&slow, &mut next, 500);
+            }
+            take(&slow, &mut next, 8000);
+        });
+        let stats = slow.stats().unwrap();
+        assert_eq!((stats.waiting_bytes, stats.spilled_bytes), (0, 0));
     });
 }
 
