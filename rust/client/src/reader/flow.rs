@@ -181,7 +181,7 @@ pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
 
 /// What does not fit goes to disk from now on.
 fn begin_to_spill(session: &Session, rx: &mut Rx) -> usize {
-    match Spill::begin(&session.options.spill_dir, session.options.recv_max_bytes) {
+    match Spill::begin(&session.options.spill_dir) {
         Ok(mut spill) => {
             // The file begins with a frame, and the inbox ends with one.
             let taken = rx.taken_of_newest();

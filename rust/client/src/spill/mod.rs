@@ -30,12 +30,10 @@ use crate::sys::file;
 /// A flight has at least so many bytes, as long as more comes.
 const FLIGHT: usize = 1 << 20;
 
-/// Bytes that may wait for the writer until reading pauses: this part of what may wait in memory anyway, but
-/// no less than a flight and the beginning of another, and no more than a disk should need that is stuck for
-/// a moment. As much again may be in flight.
-const PENDING_PART: usize = 8;
-const PENDING_LEAST: usize = 2 * FLIGHT;
-const PENDING_MOST: usize = 16 << 20;
+/// Bytes that may wait for the writer until reading pauses; as much again may be in flight. At full speed
+/// that is what comes in some tenths of a second, for which a disk may be stuck: with less a daemon has
+/// thrown a session out meanwhile.
+const PENDING: usize = 16 << 20;
 
 /// Bytes that are taken back at a time.
 const REFILL: usize = 256 << 10;
@@ -61,8 +59,6 @@ pub(crate) struct Spill {
     keeps_space: bool,
     /// The system has been asked to have ready what stands before.
     asked: u64,
-    /// Most bytes of `pending`.
-    most_pending: usize,
     /// Whole frames in the file and in flight.
     frames: u64,
     flight: Option<Arc<Flight>>,
@@ -109,12 +105,11 @@ pub(crate) enum Refill {
 }
 
 impl Spill {
-    /// Begins to spill into a new file in `folder` (empty: `$TMPDIR`, or else `/var/tmp`), where `in_memory`
-    /// bytes may wait in memory before.
+    /// Begins to spill into a new file in `folder` (empty: `$TMPDIR`, or else `/var/tmp`).
     ///
     /// # Errors
     /// Why there is no such file.
-    pub(crate) fn begin(folder: &Path, in_memory: usize) -> Result<Self, String> {
+    pub(crate) fn begin(folder: &Path) -> Result<Self, String> {
         let folder = if folder.as_os_str().is_empty() {
             environment::text("TMPDIR").map_or_else(|| PathBuf::from(FOLDER), PathBuf::from)
         } else {
@@ -129,7 +124,6 @@ impl Spill {
             punched: 0,
             keeps_space: false,
             asked: 0,
-            most_pending: (in_memory / PENDING_PART).clamp(PENDING_LEAST, PENDING_MOST),
             frames: 0,
             flight: None,
             pending: Inbox::default(),
@@ -167,7 +161,7 @@ impl Spill {
 
     /// How many more bytes may be put into `pending` now.
     pub(crate) fn room(&self) -> usize {
-        self.most_pending.saturating_sub(self.pending.len())
+        PENDING.saturating_sub(self.pending.len())
     }
 
     /// Sends off what is whole in `pending`, if it is worth it and nothing is on its way.

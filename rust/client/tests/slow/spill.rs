@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use spread_client::{Connection, Event};
-use spread_testd::Network;
 
-use crate::support::{Sender, events, joined, number, on_both, receive, wait_for};
+use crate::support::{Sender, events, joined, network, number, on_both, receive, wait_for};
 
 /// Memory for some 90 messages; what is beyond goes to `folder`.
 fn options(folder: &Path, more: &str) -> String {
@@ -37,7 +36,7 @@ fn reasons(events: &[Event]) -> Vec<String> {
 fn all_comes_back_in_order_from_a_file_that_has_no_name() {
     on_both(|tcp| {
         let folder = tempfile::tempdir().unwrap();
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, &options(folder.path(), ""), tcp);
         let mut sender = Sender::new(&network);
         sender.send(6000);
@@ -90,7 +89,7 @@ fn what_must_come_from_the_disk_comes_in_order_while_more_arrives() {
     on_both(|tcp| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().canonicalize().unwrap();
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, &options(&path, ""), tcp);
         let mut sender = Sender::new(&network);
         sender.send(8000);
@@ -115,7 +114,7 @@ fn what_must_come_from_the_disk_comes_in_order_while_more_arrives() {
 fn a_reader_may_catch_up_and_fall_behind_ten_times() {
     on_both(|tcp| {
         let folder = tempfile::tempdir().unwrap();
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, &options(folder.path(), ""), tcp);
         let mut sender = Sender::new(&network);
         let (mut next, mut sent) = (0, 0);
@@ -141,7 +140,7 @@ fn a_reader_may_catch_up_and_fall_behind_ten_times() {
 fn at_the_limit_of_the_disk_reading_stops_and_nothing_is_lost() {
     on_both(|tcp| {
         let folder = tempfile::tempdir().unwrap();
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(
             &network,
             &options(folder.path(), "&spill_max_bytes=1M"),
@@ -166,7 +165,7 @@ fn at_the_limit_of_the_disk_reading_stops_and_nothing_is_lost() {
 
 #[test]
 fn without_a_folder_it_is_as_block() {
-    let network = Network::builder().start().unwrap();
+    let network = network();
     let slow = joined(&network, &options(Path::new("/nonexistent"), ""), true);
     let mut sender = Sender::new(&network);
     sender.send(500);
@@ -210,7 +209,7 @@ fn a_full_disk_loses_nothing() {
         return;
     };
     on_both(|tcp| {
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, &options(disk.0.path(), ""), tcp);
         let mut sender = Sender::new(&network);
         sender.send(3000);
