@@ -301,6 +301,35 @@ fn authentication_methods_run_again() {
     assert_eq!(client.until("view g #bob#d2 me=0").len(), 2);
 }
 
+/// A method that hangs costs the attempt that it runs for, and no more.
+#[test]
+fn an_authentication_method_that_hangs_fails_one_attempt() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{Arc, Mutex, mpsc};
+    let network = Network::builder().daemons(2).unix(false).start().unwrap();
+    let (release, hung) = mpsc::channel::<()>();
+    let hung = Mutex::new(hung);
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let runner = spread_client::MethodRunner(Arc::new(move |_| {
+        let call = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        // The first is that of the program's own connect.
+        if call == 2 {
+            let _ = hung.lock().unwrap().recv();
+        }
+        true
+    }));
+    let options = "failover=auto&attempt_timeout_ms=200&reconnect_min_ms=1&reconnect_max_ms=20";
+    let name = format!("{}?{options}", list(&network, &[0, 1]));
+    let mut client = connect_with(&name, "bob", true, &[b"NULL".to_vec()], Some(&runner)).unwrap();
+    client.join_and_see("g");
+    network.kill(0).unwrap();
+    client.reconnected();
+    assert_eq!(client.until("view g #bob#d2 me=0").len(), 2);
+    assert!(calls.load(Ordering::SeqCst) >= 3);
+    drop(release);
+}
+
 /// 100 losses: each group is joined exactly once in the end, the events take turns, and none is
 /// missing.
 #[test]

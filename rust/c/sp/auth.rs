@@ -1,6 +1,7 @@
 //! `SP_set_auth_method`, `SP_set_auth_methods`: how this program proves who it is.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use spread_client::MethodRunner;
@@ -61,12 +62,18 @@ impl Methods {
         let own = |method: &Method| method.function as *const () != always_fine as *const ();
         self.iter().any(own).then(|| {
             let methods = *self;
+            let running = AtomicBool::new(false);
             MethodRunner(Arc::new(move |fd| {
+                // Those of an attempt that was given up: programs do not expect two at a time.
+                if running.swap(true, Ordering::AcqRel) {
+                    return false;
+                }
                 let mut ok = true;
                 for method in methods.iter() {
                     // SAFETY: the program has registered the method for this.
                     ok &= unsafe { method.run(fd) };
                 }
+                running.store(false, Ordering::Release);
                 ok
             }))
         })

@@ -28,7 +28,8 @@ use crate::sys::fd;
 use crate::window::{self, Tap};
 
 /// Runs all authentication methods of a program on a connected socket; true if each of them
-/// succeeded. Called on a thread of the library's own.
+/// succeeded. Called on a thread of the library's own, and again, on another one, while it still
+/// runs: an attempt that it has held up for too long has failed.
 #[derive(Clone)]
 pub struct MethodRunner(pub Arc<dyn Fn(RawFd) -> bool + Send + Sync>);
 
@@ -181,6 +182,23 @@ impl Session {
             || self.link.candidate.clone(),
             |place| place.candidate.clone(),
         )
+    }
+
+    /// Whether nothing is half way that a move to another daemon would cut: no frame on its way out or
+    /// in, and no change of a flush group. A session whose inbox is full would not take what its daemon
+    /// still has for it.
+    pub(crate) fn is_between_transactions(&self) -> bool {
+        if let Some(flush) = self.flush.get()
+            && !flush.lock().machine_is_steady()
+        {
+            return false;
+        }
+        let rx = self.rx();
+        if rx.outage || rx.in_hand > 0 || rx.watch.flow.is_full() {
+            return false;
+        }
+        let tx = self.tx();
+        tx.owner.is_none() && tx.queued == 0
     }
 
     /// The link has ended. True: it will be restored, and nothing has ended for the program.

@@ -61,10 +61,12 @@ impl SessionHandle {
         rest: &'a [u8],
     ) -> Result<Send<'a>, Error> {
         let send = self.multicast(first)?;
-        if self.0.auto.is_some() || !are_messages(rest, self.0.link.private_group) {
+        if self.0.auto.is_some() {
             return Err(Error::IllegalMessage);
         }
-        Ok(send.with_frames_behind(rest.len()))
+        let frames =
+            count_messages(rest, self.0.link.private_group).ok_or(Error::IllegalMessage)?;
+        Ok(send.with_frames_behind(frames, rest.len()))
     }
 
     /// Sends what was kept back, see [`Send::with_more_to_come`].
@@ -127,12 +129,6 @@ impl SessionHandle {
         Ok(())
     }
 
-    /// Bytes that have been received and not taken, over all links.
-    #[must_use]
-    pub fn waiting_bytes(&self) -> usize {
-        self.0.rx().waiting_bytes()
-    }
-
     /// Where the daemon is (or was, while it is lost): an address and port.
     #[must_use]
     pub fn daemon(&self) -> String {
@@ -152,13 +148,13 @@ impl SessionHandle {
     }
 }
 
-/// Whether these are whole frames of messages, from this sender, that a daemon takes.
-fn are_messages(mut frames: &[u8], sender: Name) -> bool {
+/// How many messages these are; `None` if they are anything but whole frames of messages, from this
+/// sender, that a daemon takes.
+fn count_messages(mut frames: &[u8], sender: Name) -> Option<u64> {
+    let mut count = 0;
     while let Some((raw, behind)) = frames.split_first_chunk() {
         let header = Header::decode(raw);
-        let Ok(layout) = FrameLayout::of(&header, Direction::ToDaemon) else {
-            return false;
-        };
+        let layout = FrameLayout::of(&header, Direction::ToDaemon).ok()?;
         let size = layout.groups.saturating_add(layout.body);
         if header.name != sender
             || !service::is_single_service(header.kind)
@@ -168,11 +164,12 @@ fn are_messages(mut frames: &[u8], sender: Name) -> bool {
             || size > limits::SAFE_MESSAGE
             || size > behind.len()
         {
-            return false;
+            return None;
         }
         frames = &behind[size..];
+        count += 1;
     }
-    frames.is_empty()
+    frames.is_empty().then_some(count)
 }
 
 fn check_length(group: &[u8]) -> Result<(), Error> {
@@ -203,8 +200,8 @@ mod tests {
             .encode()
         };
         let good = frame(service::FIFO_MESS, b"#me#d", 2, Hint::NONE);
-        assert!(are_messages(&[], me));
-        assert!(are_messages(&[&good[..], &good].concat(), me));
+        assert_eq!(count_messages(&[], me), Some(0));
+        assert_eq!(count_messages(&[&good[..], &good].concat(), me), Some(2));
         let bad = [
             frame(service::KILL, b"#me#d", 1, Hint::NONE),
             frame(service::FIFO_MESS | service::JOIN, b"#me#d", 1, Hint::NONE),
@@ -226,10 +223,10 @@ mod tests {
             good[..20].to_vec(),
         ];
         for frame in bad {
-            assert!(!are_messages(&[&good[..], &frame].concat(), me));
+            assert_eq!(count_messages(&[&good[..], &frame].concat(), me), None);
         }
         let mut negative = good;
         negative[44] = 0xff;
-        assert!(!are_messages(&negative, me));
+        assert_eq!(count_messages(&negative, me), None);
     }
 }

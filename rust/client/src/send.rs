@@ -83,6 +83,8 @@ pub struct Send<'a> {
     suffix: Suffix,
     body_len: usize,
     total: usize,
+    /// Whole messages in `total` behind the one that this is.
+    behind: u64,
     sent: usize,
     /// Others are to go with it.
     more: bool,
@@ -97,8 +99,6 @@ pub struct Send<'a> {
     admission: Admission,
     /// That room.
     place: Option<Place>,
-    /// Whole frames are the last piece of the body.
-    behind: bool,
 }
 
 /// How a frame stands with a link that comes and goes.
@@ -363,6 +363,7 @@ impl<'a> Send<'a> {
             suffix,
             body_len,
             total: spread_proto::HEADER_LEN + groups_len + data_len,
+            behind: 0,
             sent: 0,
             more: false,
             waited: false,
@@ -371,7 +372,6 @@ impl<'a> Send<'a> {
             until: None,
             admission,
             place: None,
-            behind: false,
         }
     }
 
@@ -383,10 +383,10 @@ impl<'a> Send<'a> {
         self
     }
 
-    /// Has whole frames follow, which are the last `length` bytes of the pieces of the body.
-    pub(crate) fn with_frames_behind(mut self, length: usize) -> Self {
+    /// Has `frames` whole frames follow, which are the last `length` bytes of the pieces of the body.
+    pub(crate) fn with_frames_behind(mut self, frames: u64, length: usize) -> Self {
         self.total += length;
-        self.behind = true;
+        self.behind = frames;
         self
     }
 
@@ -719,7 +719,7 @@ impl<'a> Send<'a> {
         match self.what {
             What::Message => {
                 tx.sent_data = true;
-                tx.sent += 1;
+                tx.sent += 1 + self.behind;
                 tx.sent_bytes += self.total as u64;
                 let groups = self.groups.len() / 32;
                 if groups > limits::MAX_DELIVERED_GROUPS && !tx.warned_groups {

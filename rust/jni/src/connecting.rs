@@ -11,11 +11,19 @@ use spread_client::{
     TimeLimit, reason,
 };
 
+use crate::asks::Asks;
 use crate::{status, table};
 
 thread_local! {
     /// The connect of this thread that waits for its method.
-    static WAITING: RefCell<Option<Connect>> = const { RefCell::new(None) };
+    static WAITING: RefCell<Option<Waiting>> = const { RefCell::new(None) };
+}
+
+/// A connect with a method of the program's own.
+#[derive(Debug)]
+struct Waiting {
+    connect: Connect,
+    asks: Arc<Asks>,
 }
 
 /// What a connect is asked for.
@@ -44,6 +52,7 @@ pub(crate) fn begin(request: &Request<'_>) -> jlong {
         }
     };
     let method = request.method.unwrap_or(b"NULL").to_vec();
+    let asks = request.method.map(|_| Arc::new(Asks::default()));
     let begun = Connect::begin(&ConnectArguments {
         spread_name: request.daemons,
         private_name: request.private_name,
@@ -55,12 +64,13 @@ pub(crate) fn begin(request: &Request<'_>) -> jlong {
         } else {
             TimeLimit::After(Duration::from_millis(request.timeout_ms.into()))
         },
-        // Methods are Java code, which no thread of the library can run.
-        again: request.method.map(|_| MethodRunner(Arc::new(|_| false))),
+        again: asks
+            .clone()
+            .map(|asks| MethodRunner(Arc::new(move |_| asks.ask()))),
         conf: &conf,
     });
     match begun {
-        Ok(connect) => advance(connect, request.method.is_none()),
+        Ok(connect) => advance(connect, asks),
         Err(error) => failed(error),
     }
 }
@@ -85,27 +95,48 @@ fn failed(error: Error) -> jlong {
     status::of_connect(error)
 }
 
-/// Goes on after the method has run.
+/// Goes on after the method has run. One that has failed ends the connect: no other daemon is tried.
 pub(crate) fn finish(ok: bool) -> jlong {
-    let Some(mut connect) = WAITING.take() else {
+    let Some(Waiting { mut connect, asks }) = WAITING.take() else {
         return status::BUG.into();
     };
     connect.methods_done(ok);
-    advance(connect, true)
-}
-
-fn advance(mut connect: Connect, run_method: bool) -> jlong {
+    if ok {
+        return advance(connect, Some(asks));
+    }
+    // Told to the daemon by closing the connection, which the machine does.
     loop {
         match connect.step() {
             ConnectProgress::Blocked => connect.call.run(),
-            ConnectProgress::RunMethods(_) if run_method => connect.methods_done(true),
-            ConnectProgress::RunMethods(_) => {
-                WAITING.set(Some(connect));
-                return status::RUN_METHOD;
-            }
+            ConnectProgress::RunMethods(_) => connect.methods_done(false),
             ConnectProgress::Done(Ok(connected)) => {
-                let handle = SessionHandle::of(connected.mailbox);
-                return handle.map_or_else(|| failed(Error::Bug), table::insert);
+                if let Some(session) = SessionHandle::of(connected.mailbox) {
+                    let _ = session.disconnect();
+                }
+                return status::NOT_AUTHENTICATED.into();
+            }
+            ConnectProgress::Done(Err(_)) => return status::NOT_AUTHENTICATED.into(),
+        }
+    }
+}
+
+/// `asks`: there is a method of the program's own, and it runs for every daemon that is tried.
+fn advance(mut connect: Connect, asks: Option<Arc<Asks>>) -> jlong {
+    loop {
+        match connect.step() {
+            ConnectProgress::Blocked => connect.call.run(),
+            ConnectProgress::RunMethods(_) => match asks {
+                None => connect.methods_done(true),
+                Some(asks) => {
+                    WAITING.set(Some(Waiting { connect, asks }));
+                    return status::RUN_METHOD;
+                }
+            },
+            ConnectProgress::Done(Ok(connected)) => {
+                return match SessionHandle::of(connected.mailbox) {
+                    Some(session) => table::insert(session, asks),
+                    None => failed(Error::Bug),
+                };
             }
             ConnectProgress::Done(Err(error)) => return failed(error),
         }

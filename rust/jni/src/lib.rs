@@ -7,11 +7,13 @@
 //! | what | where |
 //! | --- | --- |
 //! | the methods | [`natives`] |
-//! | connecting, in two calls where an authentication method has to run between | [`connecting`] |
+//! | connecting, in several calls where authentication methods have to run between | [`connecting`] |
+//! | having them run again when a session is restored | [`asks`] |
 //! | events as text | [`events`] |
 //! | memory of direct buffers | [`buffer`] |
 #![deny(unsafe_code)]
 
+mod asks;
 mod buffer;
 mod connecting;
 mod events;

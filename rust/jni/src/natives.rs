@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use jni::errors::Result;
-use jni::objects::{JByteArray, JByteBuffer, JClass};
+use jni::objects::{JByteArray, JByteBuffer, JClass, JLongArray};
 use jni::sys::{jboolean, jint, jlong, jshort, jsize};
 use jni::{Env, NativeMethod, native_method};
 use spread_client::{ByteOrder, Error, Outgoing, Progress, Send, SessionHandle};
@@ -28,6 +28,10 @@ const METHODS: &[NativeMethod<'_>] = &[
         priority: jboolean, membership: jboolean, timeout_ms: jint, options: jbyte[]) -> jlong },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn finish_connect(ok: jboolean) -> jlong },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn next_authentication(session: jlong, seen: jlong) -> jlong },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn authenticated(session: jlong, number: jlong, ok: jboolean) },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn complaint(text: jbyte[]) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
@@ -52,7 +56,7 @@ const METHODS: &[NativeMethod<'_>] = &[
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn takes_many(session: jlong) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
-    static extern fn waiting_bytes(session: jlong) -> jlong },
+    static extern fn stats(session: jlong, numbers: jlong[], text: jbyte[]) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn wake(session: jlong) },
     native_method! { java_type = "spread.Native", error_policy = Status,
@@ -110,6 +114,31 @@ fn connect<'l>(
 
 fn finish_connect(_env: &mut Env<'_>, _class: JClass<'_>, ok: jboolean) -> Result<jlong> {
     Ok(connecting::finish(ok))
+}
+
+fn next_authentication(
+    _env: &mut Env<'_>,
+    _class: JClass<'_>,
+    session: jlong,
+    seen: jlong,
+) -> Result<jlong> {
+    let asks = table::asks(session);
+    Ok(asks
+        .and_then(|asks| asks.next(seen))
+        .unwrap_or_else(|| status::NO_SESSION.into()))
+}
+
+fn authenticated(
+    _env: &mut Env<'_>,
+    _class: JClass<'_>,
+    session: jlong,
+    number: jlong,
+    ok: jboolean,
+) -> Result<()> {
+    if let Some(asks) = table::asks(session) {
+        asks.answer(number, ok);
+    }
+    Ok(())
 }
 
 fn complaint<'l>(env: &mut Env<'l>, _class: JClass<'l>, text: JByteArray<'l>) -> Result<jint> {
@@ -271,11 +300,45 @@ fn takes_many(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<
     Ok(table::get(session).map_or(status::NO_SESSION, |session| session.takes_many().into()))
 }
 
-fn waiting_bytes(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jlong> {
+/// The numbers in the order of `spread.ext.Statistics`, the texts with tabs between them.
+fn stats<'l>(
+    env: &mut Env<'l>,
+    _class: JClass<'l>,
+    session: jlong,
+    numbers: JLongArray<'l>,
+    text: JByteArray<'l>,
+) -> Result<jint> {
     let Some(session) = table::get(session) else {
-        return Ok(status::NO_SESSION.into());
+        return Ok(status::NO_SESSION);
     };
-    Ok(jlong::try_from(session.waiting_bytes()).unwrap_or(jlong::MAX))
+    let stats = session.stats();
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let values = [
+        stats.messages_in,
+        stats.bytes_in,
+        stats.messages_out,
+        stats.bytes_out,
+        stats.waiting_messages,
+        stats.waiting_bytes,
+        stats.spilled_bytes,
+        stats.peak_messages,
+        stats.peak_bytes,
+        nanos(stats.oldest),
+        nanos(stats.send_blocked),
+        stats.reconnects,
+        stats.dropped_messages,
+        stats.dropped_bytes,
+    ]
+    .map(|value| jlong::try_from(value).unwrap_or(jlong::MAX));
+    numbers.set_region(env, 0, &values)?;
+    let line = format!(
+        "{}\t{}\t{}\t{}",
+        stats.state.name(),
+        stats.daemon,
+        events::name(stats.private_group),
+        stats.last_loss
+    );
+    fill(env, &text, line.as_bytes())
 }
 
 fn wake(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<()> {

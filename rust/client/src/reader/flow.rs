@@ -77,6 +77,11 @@ impl Flow {
         self.full = false;
         self.at_hang_up = None;
     }
+
+    /// Nothing is read for the time being.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
 }
 
 impl Rx {

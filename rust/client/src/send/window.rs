@@ -59,7 +59,7 @@ impl Send<'_> {
         let kind = Header::decode(&self.head).kind & !MARKERS;
         let mut load = tx.load_of(session, kind, groups);
         let mut behind = match self.body.last() {
-            Some(frames) if self.behind => &frames[..],
+            Some(frames) if self.behind > 0 => &frames[..],
             _ => &[],
         };
         while let Some((raw, rest)) = behind.split_first_chunk() {

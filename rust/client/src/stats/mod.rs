@@ -9,6 +9,7 @@ use std::time::Duration;
 use spread_proto::Name;
 
 use crate::error::Error;
+use crate::handle::SessionHandle;
 use crate::session::Session;
 use crate::table;
 
@@ -103,6 +104,14 @@ pub fn stats(mailbox: i32) -> Result<Stats, Error> {
 pub fn state(mailbox: i32) -> Result<State, Error> {
     let session = table::find(mailbox).ok_or(Error::IllegalSession)?;
     Ok(state_of(&session))
+}
+
+impl SessionHandle {
+    /// As [`stats`].
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        of(&self.0)
+    }
 }
 
 fn state_of(session: &Session) -> State {

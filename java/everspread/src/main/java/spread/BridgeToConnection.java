@@ -44,9 +44,9 @@ final class BridgeToConnection extends Bridge {
     }
 
     @Override
-    protected long[] counts(SpreadConnection connection) {
+    protected String[] statistics(SpreadConnection connection, long[] numbers) {
         Session session = connection.session();
-        return session == null ? null : session.counts();
+        return session == null ? null : session.statistics(numbers);
     }
 
     @Override

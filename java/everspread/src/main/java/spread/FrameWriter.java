@@ -22,7 +22,6 @@ final class FrameWriter {
     private int length;
     private int first;
     private int count;
-    private long bodyBytes;
 
     FrameWriter(int capacity) {
         buffer = ByteBuffer.allocateDirect(capacity);
@@ -35,7 +34,6 @@ final class FrameWriter {
     void clear() {
         buffer.clear();
         count = 0;
-        bodyBytes = 0;
     }
 
     int service() {
@@ -44,10 +42,6 @@ final class FrameWriter {
 
     int count() {
         return count;
-    }
-
-    long bodyBytes() {
-        return bodyBytes;
     }
 
     /** The first message, for which there is room. */
@@ -66,7 +60,6 @@ final class FrameWriter {
         buffer.put(body);
         first = buffer.position();
         count = 1;
-        bodyBytes = body.length;
     }
 
     /** Adds a message. False, with nothing added: it does not fit, or is not one that surely is sent. */
@@ -102,7 +95,6 @@ final class FrameWriter {
         }
         buffer.put(body);
         count++;
-        bodyBytes += body.length;
         return true;
     }
 

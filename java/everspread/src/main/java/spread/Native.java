@@ -63,8 +63,22 @@ final class Native {
             int timeoutMs,
             byte[] options);
 
-    /** Goes on, on the same thread, after the method has run. Answers as {@link #connect}. */
+    /**
+     * Goes on, on the same thread, after the method has run. Answers as {@link #connect}; a status if
+     * it has not succeeded.
+     */
     static native long finishConnect(boolean ok);
+
+    /**
+     * Waits until the restore of a session needs its authentication method run.
+     *
+     * @param seen the last answer, or 0
+     * @return a greater number, for {@link #authenticated}; {@link #NO_SESSION} when there will be none
+     */
+    static native long nextAuthentication(long session, long seen);
+
+    /** The method has run. Without effect if its attempt is over. */
+    static native void authenticated(long session, long number, boolean ok);
 
     /** Why the last connect of this thread has failed, in UTF-8; answers its length. */
     static native int complaint(byte[] text);
@@ -118,8 +132,14 @@ final class Native {
     /** Where the daemon is; answers the length. */
     static native int daemon(long session, byte[] text);
 
-    /** Bytes that have been received and not taken. */
-    static native long waitingBytes(long session);
+    /**
+     * The figures of a session.
+     *
+     * @param numbers in the order of {@code spread.ext.Statistics}
+     * @param text state, daemon, private group and the reason of the last loss, with tabs between them
+     * @return the length of the text, or {@link #NO_SESSION}
+     */
+    static native int stats(long session, long[] numbers, byte[] text);
 
     /** Has the present or the next receive answer {@link #WOKEN}. */
     static native void wake(long session);

@@ -1,7 +1,6 @@
 package spread;
 
 import java.io.IOException;
-import java.lang.reflect.InvocationTargetException;
 import java.net.ConnectException;
 import java.net.Inet6Address;
 import java.net.InetAddress;
@@ -24,8 +23,7 @@ final class Opener {
     private byte[] privateName = {};
     private boolean priority;
     private boolean membership;
-    private String authName = "NULL";
-    private String authClass = NULLAuth.class.getName();
+    private Authentication authentication = Authentication.NONE;
     private int timeoutMs;
     private int coalesceMicros;
     private final Map<String, String> options = new TreeMap<>();
@@ -57,9 +55,8 @@ final class Opener {
         return this;
     }
 
-    Opener authentication(String name, String className) {
-        authName = name;
-        authClass = className;
+    Opener authentication(Authentication method) {
+        authentication = method;
         return this;
     }
 
@@ -117,18 +114,18 @@ final class Opener {
         NativeLoader.ensure();
         withSystemProperties();
         takeCoalescing();
-        boolean own = !(authName.equals("NULL") && authClass.equals(NULLAuth.class.getName()));
         long answer =
                 Native.connect(
                         daemons,
                         privateName,
-                        own ? Names.encode(authName) : null,
+                        authentication.isOwn() ? Names.encode(authentication.name()) : null,
                         priority,
                         membership,
                         timeoutMs,
                         optionLines().getBytes(StandardCharsets.UTF_8));
-        if (answer == Native.RUN_METHOD) {
-            SpreadException failure = authenticate();
+        // Once for each daemon that is tried and gets so far.
+        while (answer == Native.RUN_METHOD) {
+            SpreadException failure = authentication.run();
             answer = Native.finishConnect(failure == null);
             if (failure != null) {
                 throw failure;
@@ -209,25 +206,6 @@ final class Opener {
         StringBuilder lines = new StringBuilder();
         options.forEach((name, value) -> lines.append(name).append('=').append(value).append('\n'));
         return lines.toString();
-    }
-
-    /** Runs the program's method; what is wrong, or null. */
-    private SpreadException authenticate() {
-        Throwable cause;
-        try {
-            Class<?> type = Class.forName(authClass);
-            Object method = type.getConstructor().newInstance();
-            type.getMethod("authenticate").invoke(method);
-            return null;
-        } catch (InvocationTargetException e) {
-            cause = e.getCause();
-        } catch (ReflectiveOperationException | RuntimeException | LinkageError e) {
-            cause = e;
-        }
-        SpreadException refusal =
-                new SpreadException("Connection Rejected: Authentication failed");
-        refusal.initCause(cause);
-        return refusal;
     }
 
     private SpreadException explain(int status) {

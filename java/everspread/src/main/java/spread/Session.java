@@ -76,11 +76,10 @@ final class Session {
     private final Coalescing coalescing;
     private boolean warned;
 
-    // Counted under the locks of the two directions, so without contention; read by anybody.
-    private final AtomicLong messagesReceived = new AtomicLong();
-    private final AtomicLong bytesReceived = new AtomicLong();
-    private final AtomicLong messagesSent = new AtomicLong();
-    private final AtomicLong bytesSent = new AtomicLong();
+    // What has left the buffer: for the native side all of that is received. Counted under the lock for
+    // receiving, so without contention; read by anybody.
+    private final AtomicLong messagesTaken = new AtomicLong();
+    private final AtomicLong bytesTaken = new AtomicLong();
 
     /** The program has disconnected. */
     private volatile boolean closed;
@@ -110,6 +109,11 @@ final class Session {
 
     SpreadGroup privateGroup() {
         return privateGroup;
+    }
+
+    /** Whether a lost link is replaced ({@code failover=auto}). */
+    boolean outlivesItsLink() {
+        return !takesMany;
     }
 
     /** Whether the program has been told that the connection is lost. */
@@ -152,15 +156,21 @@ final class Session {
         }
     }
 
-    /** Received messages and bytes, sent messages and bytes, waiting bytes. */
-    long[] counts() {
-        return new long[] {
-            messagesReceived.get(),
-            bytesReceived.get(),
-            messagesSent.get(),
-            bytesSent.get(),
-            buffered + Math.max(0, Native.waitingBytes(handle))
-        };
+    /**
+     * The native side's figures, and behind them the messages and bytes that have left the buffer here.
+     *
+     * @param numbers is filled
+     * @return state, daemon, private group and the reason of the last loss; null after a disconnect
+     */
+    String[] statistics(long[] numbers) {
+        byte[] text = new byte[4000];
+        int length = Native.stats(handle, numbers, text);
+        if (length < 0) {
+            return null;
+        }
+        numbers[numbers.length - 2] = messagesTaken.get();
+        numbers[numbers.length - 1] = bytesTaken.get();
+        return new String(text, 0, length, StandardCharsets.UTF_8).split("\t", 4);
     }
 
     /** Where the daemon is. */
@@ -212,12 +222,12 @@ final class Session {
                 if (stop != null && !stop.take()) {
                     return null;
                 }
+                int start = in.position();
                 try {
-                    SpreadMessage message = reader.read(in);
-                    messagesReceived.lazySet(messagesReceived.get() + 1);
-                    bytesReceived.lazySet(bytesReceived.get() + message.getData().length);
-                    return message;
+                    return reader.read(in);
                 } finally {
+                    messagesTaken.lazySet(messagesTaken.get() + 1);
+                    bytesTaken.lazySet(bytesTaken.get() + (in.position() - start));
                     buffered = in.remaining();
                 }
             }
@@ -381,8 +391,6 @@ final class Session {
             coalescing.pushed();
         }
         check(frames.send(handle, more), frames.service());
-        messagesSent.lazySet(messagesSent.get() + frames.count());
-        bytesSent.lazySet(bytesSent.get() + frames.bodyBytes());
     }
 
     /** Null if nothing is kept back. */

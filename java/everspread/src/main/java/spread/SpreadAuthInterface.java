@@ -7,7 +7,8 @@ package spread;
 public interface SpreadAuthInterface {
 
     /**
-     * Runs while a connection is being opened, on the thread that connects.
+     * Runs while a connection is being opened, on the thread that connects; and when a connection is
+     * restored by itself, on a thread of its own.
      *
      * @throws SpreadException if the connection must not be opened; any other exception refuses it too
      */

@@ -61,7 +61,8 @@ public class SpreadConnection {
     /** Messages that a failed {@link #receive(int)} had taken. */
     private final ArrayDeque<SpreadMessage> kept = new ArrayDeque<>();
 
-    private String authName = "NULL";
+    // Of the method that the next connect uses; guarded by connecting.
+    private String authName = Authentication.NONE.name();
     private String authClass = NULLAuth.class.getName();
 
     /** A connection that is not connected. */
@@ -115,6 +116,12 @@ public class SpreadConnection {
 
     /**
      * Chooses the authentication method of the next connect. The choice stays.
+     *
+     * <p>{@code connect} runs it on its own thread, in a new object for each daemon that it tries and
+     * that gets so far. Where the connection is restored by itself ({@code failover=auto}), it runs
+     * again for every attempt, on a daemon thread named {@code spread-auth}; if it throws, or takes
+     * longer than the attempt may ({@code attempt_timeout_ms}; the next attempt interrupts it), that
+     * attempt has failed.
      *
      * @param authName its name at the daemons, cut to 30 characters
      * @param authClassName a class with a public constructor without parameters and a public method
@@ -196,8 +203,12 @@ public class SpreadConnection {
     private void open(Opener opener) throws SpreadException {
         // What is left of a connection that was lost.
         end(session);
-        long handle = opener.authentication(authName, authClass).open();
+        Authentication method = new Authentication(authName, authClass);
+        long handle = opener.authentication(method).open();
         Session fresh = new Session(this, handle, opener.coalesceMicros());
+        if (method.isOwn() && fresh.outlivesItsLink()) {
+            Reauthentication.start(handle, method);
+        }
         synchronized (state) {
             watch = Reaper.watch(this, handle);
             session = fresh;

@@ -75,13 +75,14 @@ public abstract class Bridge {
     protected abstract String[] nextEvent(SpreadConnection connection);
 
     /**
-     * Counts.
+     * The figures of the present session.
      *
      * @param connection whose
-     * @return received messages and bytes, sent messages and bytes, waiting bytes; null if not
-     *     connected
+     * @param numbers is filled, in the order of {@link Statistics}; the last two with the messages and
+     *     bytes that have been received by the program
+     * @return state, daemon, private group and the reason of the last loss; null if not connected
      */
-    protected abstract long[] counts(SpreadConnection connection);
+    protected abstract String[] statistics(SpreadConnection connection, long[] numbers);
 
     /**
      * Where the daemon is.

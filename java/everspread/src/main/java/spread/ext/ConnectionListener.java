@@ -49,6 +49,14 @@ public interface ConnectionListener {
     default void caughtUp(long messages, long bytes) {}
 
     /**
+     * So much waits to be received that nothing more is read from the daemon until the program has
+     * caught up: the daemon may end the connection.
+     *
+     * @param reason in words: a limit is reached, or what does not fit cannot be written to disk
+     */
+    default void blocked(String reason) {}
+
+    /**
      * Messages were dropped, as the options say.
      *
      * @param messages how many, since the last call

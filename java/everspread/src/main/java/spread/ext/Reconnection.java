@@ -10,14 +10,24 @@ public final class Reconnection {
     private final String daemon;
     private final Duration gap;
     private final int groups;
+    private final int attempts;
+    private final int outages;
 
     Reconnection(
-            String oldPrivateGroup, String privateGroup, String daemon, Duration gap, int groups) {
+            String oldPrivateGroup,
+            String privateGroup,
+            String daemon,
+            Duration gap,
+            int groups,
+            int attempts,
+            int outages) {
         this.oldPrivateGroup = oldPrivateGroup;
         this.privateGroup = privateGroup;
         this.daemon = daemon;
         this.gap = gap;
         this.groups = groups;
+        this.attempts = attempts;
+        this.outages = outages;
     }
 
     /**
@@ -63,6 +73,25 @@ public final class Reconnection {
      */
     public int groups() {
         return groups;
+    }
+
+    /**
+     * Daemons that were asked, the one that accepted included.
+     *
+     * @return at least 1
+     */
+    public int attempts() {
+        return attempts;
+    }
+
+    /**
+     * How many losses this stands for.
+     *
+     * @return 1; more only where the listeners have been busy for long. {@link #gap()} and {@link
+     *     #attempts()} are sums then
+     */
+    public int outages() {
+        return outages;
     }
 
     /** All of it. */

@@ -184,17 +184,19 @@ public class SpreadClient extends SpreadConnection implements AutoCloseable {
     }
 
     /**
-     * Counts of the present connection.
+     * How the present connection stands, and what it has done. After a loss that cannot be repaired they
+     * are to be had until {@link #close()} or the next connect. Never waits for the network.
      *
-     * @return as they are now
+     * @return the figures of this moment; the object does not change
      * @throws SpreadException if not connected
      */
     public Statistics statistics() throws SpreadException {
-        long[] counts = Bridge.get().counts(this);
-        if (counts == null) {
+        long[] numbers = new long[Statistics.NUMBERS + 2];
+        String[] texts = Bridge.get().statistics(this, numbers);
+        if (texts == null) {
             throw new SpreadException("Not connected.");
         }
-        return new Statistics(counts);
+        return new Statistics(numbers, texts);
     }
 
     /**
@@ -267,13 +269,18 @@ public class SpreadClient extends SpreadConnection implements AutoCloseable {
                                 fields[2],
                                 fields[3],
                                 Duration.ofMillis(Long.parseLong(fields[4])),
-                                Integer.parseInt(fields[5])));
+                                Integer.parseInt(fields[5]),
+                                Integer.parseInt(fields[6]),
+                                Integer.parseInt(fields[7])));
                 break;
             case "slow":
                 counts(fields, listener::slow);
                 break;
             case "caught-up":
                 counts(fields, listener::caughtUp);
+                break;
+            case "blocked":
+                listener.blocked(fields[1]);
                 break;
             case "dropped":
                 counts(fields, listener::dropped);

@@ -203,12 +203,28 @@ class SpreadClientTest {
 
         @Override
         public void reconnected(Reconnection how) {
-            lines.add(how.oldPrivateGroup() + " " + how.privateGroup() + " " + how.groups());
+            lines.add(
+                    String.join(
+                            " ",
+                            how.oldPrivateGroup(),
+                            how.privateGroup(),
+                            how.groups() + " after " + how.outages(),
+                            how.attempts() > 0 && !how.gap().isNegative() ? "ok" : how.toString()));
         }
 
         @Override
         public void slow(long messages, long bytes) {
             lines.add("slow");
+        }
+
+        @Override
+        public void caughtUp(long messages, long bytes) {
+            lines.add("caught up");
+        }
+
+        @Override
+        public void blocked(String reason) {
+            lines.add("blocked " + reason);
         }
 
         @Override
@@ -267,7 +283,7 @@ class SpreadClientTest {
                         .hasToString("#again#d1");
                 network.kill(0);
                 assertThat(recorder.next()).isEqualTo("lost");
-                assertThat(recorder.next()).isEqualTo("#again#d1 #again#d2 1");
+                assertThat(recorder.next()).isEqualTo("#again#d1 #again#d2 1 after 1 ok");
                 assertThat(client.isConnected()).isTrue();
                 SpreadMessage message = client.receive();
                 assertThat(message.getMembershipInfo().isTransition()).isTrue();
@@ -405,6 +421,28 @@ class SpreadClientTest {
     }
 
     @Test
+    void listenerIsToldThatNothingMoreIsRead() throws Exception {
+        try (TestNetwork network = TestNetwork.start(1);
+                SpreadClient sender = SpreadClient.open(to(network, "sender"))) {
+            Properties properties = to(network, "full");
+            properties.setProperty("spread.client.recv_max_bytes", "64K");
+            try (SpreadClient full = SpreadClient.open(properties)) {
+                Recorder recorder = new Recorder();
+                full.addConnectionListener(recorder);
+                new SpreadGroup().join(full, "flood");
+                full.receive();
+                SpreadMessage big = message("flood", 0);
+                big.setData(new byte[100_000]);
+                sender.multicast(new SpreadMessage[] {big, big, big});
+                assertThat(recorder.next()).isEqualTo("slow");
+                assertThat(recorder.next()).isEqualTo("blocked recv_max_bytes is reached");
+                full.receive(3);
+                assertThat(recorder.next()).isEqualTo("caught up");
+            }
+        }
+    }
+
+    @Test
     void whatIsDroppedIsCounted() throws Exception {
         Recorder recorder = new Recorder();
         try (TestNetwork network = TestNetwork.start(1);
@@ -425,33 +463,6 @@ class SpreadClientTest {
             }
             assertThat(recorder.dropped.get() + received).isEqualTo(MANY);
             assertThat(recorder.lines).contains("slow");
-        }
-    }
-
-    @Test
-    void statisticsCount() throws Exception {
-        try (TestNetwork network = TestNetwork.start(1);
-                SpreadClient client = SpreadClient.open(to(network, "count"))) {
-            new SpreadGroup().join(client, "room");
-            client.receive();
-            long before = client.statistics().bytesReceived();
-            client.multicast(message("room", 1));
-            client.multicast(message("room", 2));
-            client.receive();
-            Statistics statistics = client.statistics();
-            assertThat(statistics.messagesSent()).isEqualTo(2);
-            assertThat(statistics.bytesSent()).isEqualTo(2);
-            assertThat(statistics.messagesReceived()).isEqualTo(2);
-            assertThat(statistics.bytesReceived()).isEqualTo(before + 1);
-            long end = System.nanoTime() + 20_000_000_000L;
-            while (client.statistics().bytesWaiting() == 0 && System.nanoTime() < end) {
-                Thread.yield();
-            }
-            assertThat(client.statistics().bytesWaiting()).isEqualTo(48 + 32 + 1);
-            client.receive();
-            assertThat(client.statistics().bytesWaiting()).isZero();
-            client.close();
-            assertThatExceptionOfType(SpreadException.class).isThrownBy(client::statistics);
         }
     }
 }
