@@ -83,7 +83,7 @@ pub struct Send<'a> {
     suffix: Suffix,
     body_len: usize,
     total: usize,
-    /// Whole messages in `total` behind the one that this is.
+    /// Whole messages behind the one that this is: the last piece of the body.
     behind: u64,
     sent: usize,
     /// Others are to go with it.

@@ -375,7 +375,7 @@ impl Session {
     /// Puts the token in or takes it out, as the inbox is now. Only the stable kind has one.
     pub(crate) fn settle_token(&self, rx: &mut Rx) {
         if let Some(far) = &rx.far {
-            let want = rx.has_something() || self.has_failed();
+            let want = rx.has_something() || rx.watch.left || self.has_failed();
             if want && !rx.token {
                 rx.token = fd::write_now(far.as_raw_fd(), &[1]).is_ok();
             } else if !want && rx.token && self.mailbox.is_ours() {

@@ -75,6 +75,11 @@ options! {
 
     /// What is done when more has come than may wait. `block` stops reading: the daemon buffers for
     /// the session, and ends it when that is too much (1000 messages), as with the classic library.
+    /// When the daemon has hung up, what the system still has of it is read beyond the limit (some
+    /// 400 KiB, 1 MiB at most until the program has caught up), so that the loss is noticed, and with
+    /// failover=auto mended, though the program does not receive. Over TCP the end comes behind
+    /// what the daemon had sent and the system had no room for: then it is noticed when the program
+    /// receives.
     /// `spill` writes what does not fit to a file, up to `spill_max_bytes`, and gives it to the program
     /// in its order; where that is not possible (the limit, a full disk), it is as `block`, and an
     /// event tells so.
