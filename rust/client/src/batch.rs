@@ -126,7 +126,9 @@ impl SessionHandle {
                     session.finish(&mut rx, Ending::BrokenFrame);
                     break Err(Error::IllegalMessage);
                 }
-                Front::Incomplete if rx.spill.is_some() && reader::refill(session, &mut rx) => {
+                Front::Incomplete if rx.spill.is_some() => {
+                    rx = session.wait_for_disk(rx);
+                    reader::refill(session, &mut rx);
                     continue;
                 }
                 Front::Incomplete if rx.is_over() => {

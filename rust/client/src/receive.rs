@@ -85,6 +85,8 @@ enum Advance {
     Wait,
     /// Wait for a moment, with what is in hand.
     Pause,
+    /// Take back what is on disk, which may take its time.
+    Refill,
 }
 
 impl<'r, 'm> Receive<'r, 'm> {
@@ -162,6 +164,13 @@ impl<'r, 'm> Receive<'r, 'm> {
                         self.session = ManuallyDrop::new(held::enter(session, Turn::Receive));
                         return Progress::Blocked;
                     }
+                    Advance::Refill => {
+                        rx = session.wait_for_disk(rx);
+                        reader::refill(&session, &mut rx);
+                        if session.is_gone_here() {
+                            session.end(&mut rx);
+                        }
+                    }
                     Advance::Pause => {
                         rx.owner = Some(held::token());
                         rx.in_hand = self.direct.as_ref().map_or(0, Direct::in_hand);
@@ -204,6 +213,7 @@ impl<'r, 'm> Receive<'r, 'm> {
             if owner == held::token() {
                 drop(held::leave(self.key, Turn::Receive));
                 rx.owner = None;
+                rx.at_disk = false;
                 if std::mem::take(&mut rx.in_hand) > 0 {
                     // The beginning of a message is gone with the buffers of that call.
                     session.end(&mut rx);
@@ -305,8 +315,8 @@ impl<'r, 'm> Receive<'r, 'm> {
                 if is_whole {
                     return Advance::Done(self.deliver(session, rx, &header, &layout));
                 }
-                if rx.spill.is_some() && reader::refill(session, rx) {
-                    continue;
+                if rx.spill.is_some() {
+                    return Advance::Refill;
                 }
                 if rx.is_over() {
                     match self.after_the_end(session, rx) {
@@ -328,8 +338,8 @@ impl<'r, 'm> Receive<'r, 'm> {
                     Fill::Wait => return self.wait(session, session.link_fd()),
                 }
             } else {
-                if rx.spill.is_some() && reader::refill(session, rx) {
-                    continue;
+                if rx.spill.is_some() {
+                    return Advance::Refill;
                 }
                 if rx.is_over() {
                     match self.after_the_end(session, rx) {

@@ -27,7 +27,7 @@ use crate::claim::{Claim, Taken};
 use crate::cork::Collected;
 use crate::epoch::{Epoch, Views};
 use crate::flush::Flush;
-use crate::held::{ThreadToken, Turn};
+use crate::held::{self, ThreadToken, Turn};
 use crate::inbox::Inbox;
 use crate::known;
 use crate::notice::{Ending, Event, Notices};
@@ -78,6 +78,8 @@ pub(crate) struct Rx {
     pub(crate) outage: bool,
     /// The thread that waits on the link.
     pub(crate) owner: Option<ThreadToken>,
+    /// It does not, but waits for the disk: the reader may go on meanwhile.
+    pub(crate) at_disk: bool,
     /// Threads that wait for the turn.
     pub(crate) queued: usize,
     /// The message at the head has been refused as too short; its sizes are known to the program.
@@ -149,6 +151,7 @@ impl Rx {
 
     /// In a forked child: only the forking thread is there.
     pub(crate) fn forget_other_threads(&mut self, me: ThreadToken) {
+        self.at_disk = false;
         if self.owner != Some(me) {
             self.owner = None;
             // The parent's thread completes the message; here its beginning is missing for ever.
@@ -452,6 +455,23 @@ impl Session {
         rx.later.clear();
         rx.refused = false;
         self.finish(rx, Ending::ByProgram);
+    }
+
+    /// Before something is taken back from the disk: has it come to memory. The lock of the receiving half
+    /// is given up while that takes its time, and the turn is kept.
+    pub(crate) fn wait_for_disk<'s>(&'s self, rx: MutexGuard<'s, Rx>) -> MutexGuard<'s, Rx> {
+        let Some(cold) = rx.spill.as_ref().and_then(|spill| spill.cold()) else {
+            return rx;
+        };
+        let mut rx = rx;
+        rx.owner = Some(held::token());
+        rx.at_disk = true;
+        drop(rx);
+        cold.warm_up();
+        rx = self.rx();
+        rx.owner = None;
+        rx.at_disk = false;
+        rx
     }
 
     /// Whether the link's number still stands for the link.

@@ -2,7 +2,7 @@
  *
  *   behind SPREAD_NAME
  *
- * BEHIND_COUNT is the number of messages (20000), BEHIND_SIZE their size (100), SPREAD_OPTIONS the policy. Prints figures; fails unless all that comes is in
+ * BEHIND_COUNT is the number of messages (20000), BEHIND_SIZE their size (100), BEHIND_REST how many seconds it sleeps on (0), SPREAD_OPTIONS the policy. Prints figures; fails unless all that comes is in
  * order, and unless all comes or (with BEHIND_LOSS set) the connection is lost in the end. Runs with the classic library too. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +56,32 @@ static void print_figures(mailbox mbox, const char *when)
     fflush(stdout);
 }
 
+static long now_ns(void)
+{
+    struct timespec now;
+
+    SYS(clock_gettime(CLOCK_MONOTONIC, &now));
+    return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    long x = *(const long *)a;
+    long y = *(const long *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* How long single receives have taken. */
+static void print_times(long *times, long count)
+{
+    if (count == 0)
+        return;
+    qsort(times, (size_t)count, sizeof *times, by_size);
+    printf("a receive: median %ld ns, 99%% within %ld, 99.9%% within %ld, longest %ld us\n", times[count / 2], times[count - 1 - count / 100],
+           times[count - 1 - count / 1000], times[count - 1] / 1000);
+}
+
 int main(int argc, char **argv)
 {
     static char groups[10][MAX_GROUP_NAME];
@@ -65,6 +91,7 @@ int main(int argc, char **argv)
     bool loss = getenv("BEHIND_LOSS") != NULL;
     long count;
     long got = 0;
+    long *times;
     long long start;
     int code = 0;
     mailbox mbox;
@@ -75,6 +102,8 @@ int main(int argc, char **argv)
     count = number_of("BEHIND_COUNT", 20000);
     size = number_of("BEHIND_SIZE", 100);
     CHECK_BETWEEN(size, (long)sizeof got, (long)sizeof body);
+    times = calloc((size_t)count, sizeof *times);
+    CHECK(times != NULL);
     new_group(group, "behind");
     /* Before there is a session, so that nothing of it is in two processes. */
     {
@@ -96,6 +125,7 @@ int main(int argc, char **argv)
     wait_for_child(child);
     printf("%ld messages of %ld bytes sent in %lld ms, while nobody received\n", count, size, now_ms() - start);
     print_figures(mbox, "asleep");
+    sleep((unsigned)number_of("BEHIND_REST", 0));
 
     start = now_ms();
     while (got < count) {
@@ -104,8 +134,10 @@ int main(int argc, char **argv)
         int16 mess_type;
         int endian;
         long number;
+        long begin = now_ns();
 
         code = SP_receive(mbox, &type, sender, 10, &num_groups, groups, &mess_type, &endian, sizeof body, body);
+        times[got] = now_ns() - begin;
         if (code < 0)
             break;
         if (!Is_regular_mess(type))
@@ -124,6 +156,8 @@ int main(int argc, char **argv)
     if (code < 0)
         printf("; then %d%s%s", code, SPX_last_error != NULL ? ": " : "", SPX_last_error != NULL ? SPX_last_error() : "");
     printf("\n");
+    print_times(times, got);
+    free(times);
     if (code >= 0)
         print_figures(mbox, "awake");
     if (loss)

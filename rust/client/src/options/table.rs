@@ -101,8 +101,8 @@ options! {
     spill_dir: PathBuf = "", Folder;
 
     /// With `recv_policy=spill`: how much space of the disk the file may take. What is on its way to the
-    /// disk is in memory beyond `recv_max_bytes`: at most a quarter of that, but up to 4 MiB where it
-    /// is less, and never more than 32 MiB. When as much waits for a disk that is stuck, reading pauses.
+    /// disk is in memory beyond `recv_max_bytes`: at most 32 MiB, and that only while the disk is slower than
+    /// what comes. Then reading pauses.
     spill_max_bytes: usize = "4G", Bytes(1 << 20..=1 << 40);
 
     /// From what share of `recv_max_bytes` or `recv_max_messages` on, in percent, the program counts

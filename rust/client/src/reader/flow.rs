@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::inbox::{Dropped, Inbox, Limits, SLAB_LEN};
 use crate::notice::{Ending, Event};
 use crate::options::{Options, RecvPolicy};
-use crate::session::{Rx, Session};
+use crate::session::{Kind, Rx, Session};
 use crate::spill::{Refill, Spill};
 use crate::sys::fd;
 use crate::window;
@@ -32,6 +32,10 @@ const WARN_AGAIN: Duration = Duration::from_secs(60);
 /// A daemon that closes a connection on which so much was still to be read has thrown a slow reader
 /// out: it writes no more than that to a reader that keeps up. Sockets hold some 200 KiB.
 const BEHIND: usize = 96 << 10;
+
+/// And so many messages on a unix socket, where each takes its 768 bytes of the daemon's buffer however
+/// small it is: 267 of up to 100 bytes fit.
+const BEHIND_MESSAGES: u64 = 200;
 
 /// From so many bytes on, memory is given back to the system when they are taken.
 const BIG: usize = 4 << 20;
@@ -58,6 +62,8 @@ pub(crate) struct Flow {
     /// The most that has waited.
     pub(crate) peak: Waiting,
     warned: Option<Instant>,
+    /// What waited when the daemon closed the connection, if that was seen before its end was read.
+    at_hang_up: Option<Waiting>,
     /// So much has waited that the memory is to be given back when it is gone.
     big: bool,
     /// Bytes that have been read in bulk since the link was last found empty.
@@ -77,6 +83,7 @@ impl Flow {
     /// Reading goes on, over a new link: the limits are looked at anew.
     pub(super) fn resume(&mut self) {
         self.full = false;
+        self.at_hang_up = None;
     }
 
     /// Nothing is read for the time being.
@@ -221,7 +228,7 @@ pub(crate) fn room_for_new_link(session: &Session) -> usize {
 
 /// What does not fit goes to disk from now on.
 fn begin_to_spill(session: &Session, rx: &mut Rx) -> usize {
-    match Spill::begin(&session.options.spill_dir, session.options.recv_max_bytes) {
+    match Spill::begin(&session.options.spill_dir) {
         Ok(mut spill) => {
             // The file begins with a frame, and the inbox ends with one.
             let taken = rx.taken_of_newest();
@@ -392,12 +399,33 @@ pub(crate) fn gave(rx: &mut Rx, count: usize) {
     flow.since_dry = flow.since_dry.saturating_add(count);
 }
 
+/// From how many bytes on that were still to be read a session was behind, which has got these messages.
+fn much_unread(kind: Kind, all: Waiting) -> usize {
+    if kind != Kind::Socket || all.messages == 0 {
+        return BEHIND;
+    }
+    let of_so_many = BEHIND_MESSAGES.saturating_mul(all.bytes / all.messages);
+    BEHIND.min(usize::try_from(of_so_many).unwrap_or(BEHIND))
+}
+
+/// The daemon has closed a connection of which something is still to be read.
+pub(super) fn note_hang_up(rx: &mut Rx) {
+    if rx.watch.flow.at_hang_up.is_none() {
+        rx.watch.flow.at_hang_up = Some(rx.waiting());
+    }
+}
+
 /// The daemon has closed the connection: keeps why, as far as it can be told.
 pub(crate) fn note_loss(session: &Session, rx: &mut Rx) {
     let daemon = session.daemon();
-    let Waiting { messages, bytes } = rx.waiting();
+    let now = rx.waiting();
+    let all = Waiting {
+        messages: now.messages + rx.taken,
+        bytes: now.bytes + rx.taken_bytes,
+    };
+    let Waiting { messages, bytes } = rx.watch.flow.at_hang_up.unwrap_or(now);
     let flow = &rx.watch.flow;
-    let behind = flow.full || flow.since_dry >= BEHIND;
+    let behind = flow.full || flow.since_dry >= much_unread(session.kind, all);
     let reason = if behind {
         format!(
             "the daemon at {daemon} closed the connection while {messages} messages ({bytes} bytes) \
@@ -517,6 +545,15 @@ mod tests {
         assert!(reaches_low(waiting(6, 0), &options));
         assert!(reaches_low(waiting(0, (500 << 10) + 1), &options));
         assert!(!reaches_low(waiting(5, 500 << 10), &options));
+    }
+
+    #[test]
+    fn a_full_socket_has_fewer_bytes_if_messages_are_small() {
+        let all = |messages, bytes| Waiting { messages, bytes };
+        assert_eq!(much_unread(Kind::Socket, all(0, 0)), BEHIND);
+        assert_eq!(much_unread(Kind::Socket, all(1000, 180_000)), 36_000);
+        assert_eq!(much_unread(Kind::Socket, all(10, 100_800)), BEHIND);
+        assert_eq!(much_unread(Kind::Stable, all(1000, 180_000)), BEHIND);
     }
 
     #[test]

@@ -187,6 +187,7 @@ impl State {
                     return;
                 };
                 if one.ended && session.kind == Kind::Socket {
+                    flow::note_hang_up(&mut session.rx());
                     window::link_is_over(&session);
                 }
                 if key % 2 == 1 {
@@ -395,7 +396,7 @@ impl State {
         if !session.claim.is_mine() {
             return;
         }
-        if rx.owner.is_some() {
+        if rx.owner.is_some() && !rx.at_disk {
             rx.watch.wants = true;
             // The owner may have left by a long jump, and nobody would notice on a stable mailbox.
             if session.kind == Kind::Stable {

@@ -30,12 +30,10 @@ use crate::sys::file;
 /// A flight has at least so many bytes, as long as more comes.
 const FLIGHT: usize = 1 << 20;
 
-/// Bytes that may wait for the writer until reading pauses: this part of what may wait in memory anyway, but
-/// no less than a flight and the beginning of another, and no more than a disk should need that is stuck for
-/// a moment. As much again may be in flight.
-const PENDING_PART: usize = 8;
-const PENDING_LEAST: usize = 2 * FLIGHT;
-const PENDING_MOST: usize = 16 << 20;
+/// Bytes that may wait for the writer until reading pauses; as much again may be in flight. At full speed
+/// that is what comes in some tenths of a second, for which a disk may be stuck: with less a daemon has
+/// thrown a session out meanwhile.
+const PENDING: usize = 16 << 20;
 
 /// Bytes that are taken back at a time.
 const REFILL: usize = 256 << 10;
@@ -61,8 +59,6 @@ pub(crate) struct Spill {
     keeps_space: bool,
     /// The system has been asked to have ready what stands before.
     asked: u64,
-    /// Most bytes of `pending`.
-    most_pending: usize,
     /// Whole frames in the file and in flight.
     frames: u64,
     flight: Option<Arc<Flight>>,
@@ -81,6 +77,23 @@ struct Flight {
     len: usize,
 }
 
+/// What is to be read back, and is not in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Cold {
+    file: Arc<File>,
+    at: u64,
+    length: usize,
+}
+
+impl Cold {
+    /// Has the system get it from the disk, and waits for that. Whoever calls holds no lock.
+    pub(crate) fn warm_up(&self) {
+        let mut rubbish = vec![0; self.length];
+        // An error comes again when it is taken.
+        let _ = self.file.read_exact_at(&mut rubbish, self.at);
+    }
+}
+
 /// What taking back has found.
 pub(crate) enum Refill {
     /// Bytes for the inbox.
@@ -92,12 +105,11 @@ pub(crate) enum Refill {
 }
 
 impl Spill {
-    /// Begins to spill into a new file in `folder` (empty: `$TMPDIR`, or else `/var/tmp`), where `in_memory`
-    /// bytes may wait in memory before.
+    /// Begins to spill into a new file in `folder` (empty: `$TMPDIR`, or else `/var/tmp`).
     ///
     /// # Errors
     /// Why there is no such file.
-    pub(crate) fn begin(folder: &Path, in_memory: usize) -> Result<Self, String> {
+    pub(crate) fn begin(folder: &Path) -> Result<Self, String> {
         let folder = if folder.as_os_str().is_empty() {
             environment::text("TMPDIR").map_or_else(|| PathBuf::from(FOLDER), PathBuf::from)
         } else {
@@ -112,7 +124,6 @@ impl Spill {
             punched: 0,
             keeps_space: false,
             asked: 0,
-            most_pending: (in_memory / PENDING_PART).clamp(PENDING_LEAST, PENDING_MOST),
             frames: 0,
             flight: None,
             pending: Inbox::default(),
@@ -150,7 +161,7 @@ impl Spill {
 
     /// How many more bytes may be put into `pending` now.
     pub(crate) fn room(&self) -> usize {
-        self.most_pending.saturating_sub(self.pending.len())
+        PENDING.saturating_sub(self.pending.len())
     }
 
     /// Sends off what is whole in `pending`, if it is worth it and nothing is on its way.
@@ -173,6 +184,17 @@ impl Spill {
         if let Err(error) = writer::submit(session) {
             self.failed = Some(format!("no thread for writing: {error}"));
         }
+    }
+
+    /// What the next [`refill`](Self::refill) would have to wait for.
+    pub(crate) fn cold(&self) -> Option<Cold> {
+        let left = usize::try_from(self.write_at - self.read_at).unwrap_or(REFILL);
+        let length = left.min(REFILL);
+        (length > 0 && !file::is_at_hand(&self.file, self.read_at, length)).then(|| Cold {
+            file: Arc::clone(&self.file),
+            at: self.read_at,
+            length,
+        })
     }
 
     /// Moves what comes next into `inbox`, which has no whole frame. `taken`: messages that the

@@ -97,6 +97,44 @@ pub(crate) fn will_need(file: &File, from: u64, to: u64) {
     let _ = (file, from, to);
 }
 
+/// Whether a part of the file can be read without waiting for the disk. Where the system does not tell it
+/// counts as such.
+pub(crate) fn is_at_hand(file: &File, at: u64, length: usize) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let Ok(last) = i64::try_from(at + length.saturating_sub(1) as u64) else {
+            return true;
+        };
+        let Ok(first) = i64::try_from(at) else {
+            return true;
+        };
+        // What lies between them has been asked for together with them.
+        [first, last].into_iter().all(|offset| {
+            let mut byte = 0_u8;
+            let part = libc::iovec {
+                iov_base: (&raw mut byte).cast(),
+                iov_len: 1,
+            };
+            // SAFETY: one part of one writable byte.
+            let got = unsafe {
+                libc::preadv2(
+                    file.as_raw_fd(),
+                    &raw const part,
+                    1,
+                    offset,
+                    libc::RWF_NOWAIT,
+                )
+            };
+            got >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, at, length);
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{FileExt as _, MetadataExt as _};

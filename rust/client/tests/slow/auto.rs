@@ -17,6 +17,7 @@ fn two(options: &str) -> Two {
     let network = Network::builder()
         .daemons(2)
         .timing(Timing::FAST)
+        .receiver_grace(LIMIT)
         .start()
         .unwrap();
     let names = [0, 1].map(|at| network.daemon(at).spread_name());

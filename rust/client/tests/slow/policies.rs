@@ -3,16 +3,16 @@
 use std::time::Instant;
 
 use spread_client::{Ending, Error, Event, Service};
-use spread_testd::Network;
 
 use crate::support::{
-    LIMIT, SENT_FRAME, Sender, connect, dropped, events, joined, number, on_both, receive, wait_for,
+    LIMIT, SENT_FRAME, Sender, connect, dropped, events, joined, network, number, on_both, receive,
+    wait_for,
 };
 
 #[test]
 fn nothing_is_lost_and_slowness_is_told_and_taken_back() {
     on_both(|tcp| {
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(
             &network,
             "recv_max_bytes=1M&recv_high_pct=50&recv_low_pct=20",
@@ -45,7 +45,7 @@ fn nothing_is_lost_and_slowness_is_told_and_taken_back() {
 #[test]
 fn the_newest_are_dropped_beyond_the_limit_and_counted() {
     on_both(|tcp| {
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, "recv_policy=drop_newest&recv_max_bytes=100K", tcp);
         let mut sender = Sender::new(&network);
         sender.send(500);
@@ -74,7 +74,7 @@ fn the_newest_are_dropped_beyond_the_limit_and_counted() {
 #[test]
 fn the_oldest_are_dropped_beyond_the_limit_and_counted() {
     on_both(|tcp| {
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, "recv_policy=drop_oldest&recv_max_bytes=100K", tcp);
         let mut sender = Sender::new(&network);
         sender.send(10);
@@ -102,7 +102,7 @@ fn the_oldest_are_dropped_beyond_the_limit_and_counted() {
 
 #[test]
 fn a_limit_of_messages_counts_messages() {
-    let network = Network::builder().start().unwrap();
+    let network = network();
     let slow = joined(
         &network,
         "recv_policy=drop_newest&recv_max_messages=10",
@@ -125,7 +125,7 @@ fn a_limit_of_messages_counts_messages() {
 #[test]
 fn a_session_that_closes_at_the_limit_delivers_what_has_come() {
     on_both(|tcp| {
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, "recv_policy=close&recv_max_bytes=100K", tcp);
         let mut sender = Sender::new(&network);
         sender.send(500);
@@ -159,7 +159,7 @@ fn a_session_that_closes_at_the_limit_delivers_what_has_come() {
 #[test]
 fn a_message_larger_than_the_limit_still_comes() {
     for policy in ["block", "drop_newest", "drop_oldest"] {
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(
             &network,
             &format!("recv_policy={policy}&recv_max_bytes=64K"),

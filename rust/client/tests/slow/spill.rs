@@ -1,13 +1,13 @@
 //! Policy `spill`: what does not fit into memory goes to disk and comes back in order.
 
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::process::Command;
 
 use spread_client::{Connection, Event};
-use spread_testd::Network;
 
-use crate::support::{Sender, events, joined, number, on_both, receive, wait_for};
+use crate::support::{Sender, events, joined, network, number, on_both, receive, wait_for};
 
 /// Memory for some 90 messages; what is beyond goes to `folder`.
 fn options(folder: &Path, more: &str) -> String {
@@ -36,7 +36,7 @@ fn reasons(events: &[Event]) -> Vec<String> {
 fn all_comes_back_in_order_from_a_file_that_has_no_name() {
     on_both(|tcp| {
         let folder = tempfile::tempdir().unwrap();
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, &options(folder.path(), ""), tcp);
         let mut sender = Sender::new(&network);
         sender.send(6000);
@@ -68,11 +68,53 @@ fn all_comes_back_in_order_from_a_file_that_has_no_name() {
     });
 }
 
+/// Has the system forget what it holds in memory of files without a name in this folder.
+fn make_cold(folder: &Path) -> usize {
+    let mut found = 0;
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let path = entry.unwrap().path();
+        let is_it = std::fs::read_link(&path).is_ok_and(|target| target.starts_with(folder));
+        if is_it && let Ok(file) = std::fs::File::open(&path) {
+            file.sync_all().unwrap();
+            // SAFETY: takes numbers only and touches no memory of ours.
+            unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+            found += 1;
+        }
+    }
+    found
+}
+
+#[test]
+fn what_must_come_from_the_disk_comes_in_order_while_more_arrives() {
+    on_both(|tcp| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        let network = network();
+        let slow = joined(&network, &options(&path, ""), tcp);
+        let mut sender = Sender::new(&network);
+        sender.send(8000);
+        wait_for(&slow, "messages on disk", |s| {
+            s.waiting_messages >= 7999 && s.spilled_bytes > 6 << 20
+        });
+        std::thread::scope(|scope| {
+            scope.spawn(|| sender.send(8000));
+            let mut next = 0;
+            for _ in 0..16 {
+                assert_eq!(make_cold(&path), 1);
+                take(&slow, &mut next, 500);
+            }
+            take(&slow, &mut next, 8000);
+        });
+        let stats = slow.stats().unwrap();
+        assert_eq!((stats.waiting_bytes, stats.spilled_bytes), (0, 0));
+    });
+}
+
 #[test]
 fn a_reader_may_catch_up_and_fall_behind_ten_times() {
     on_both(|tcp| {
         let folder = tempfile::tempdir().unwrap();
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, &options(folder.path(), ""), tcp);
         let mut sender = Sender::new(&network);
         let (mut next, mut sent) = (0, 0);
@@ -98,7 +140,7 @@ fn a_reader_may_catch_up_and_fall_behind_ten_times() {
 fn at_the_limit_of_the_disk_reading_stops_and_nothing_is_lost() {
     on_both(|tcp| {
         let folder = tempfile::tempdir().unwrap();
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(
             &network,
             &options(folder.path(), "&spill_max_bytes=1M"),
@@ -123,7 +165,7 @@ fn at_the_limit_of_the_disk_reading_stops_and_nothing_is_lost() {
 
 #[test]
 fn without_a_folder_it_is_as_block() {
-    let network = Network::builder().start().unwrap();
+    let network = network();
     let slow = joined(&network, &options(Path::new("/nonexistent"), ""), true);
     let mut sender = Sender::new(&network);
     sender.send(500);
@@ -167,7 +209,7 @@ fn a_full_disk_loses_nothing() {
         return;
     };
     on_both(|tcp| {
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let slow = joined(&network, &options(disk.0.path(), ""), tcp);
         let mut sender = Sender::new(&network);
         sender.send(3000);

@@ -12,6 +12,11 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const BODY: usize = 1000;
 pub(crate) const FRAME: u64 = 48 + 32 + BODY as u64;
 
+/// A daemon that waits for a reader which is only slow to be run: a busy machine must not end a test.
+pub(crate) fn network() -> Network {
+    Network::builder().receiver_grace(LIMIT).start().unwrap()
+}
+
 pub(crate) fn connect(network: &Network, options: &str) -> Connection {
     let daemon = network.daemon(0);
     let name = daemon.unix_name().unwrap_or_else(|| daemon.spread_name());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use spread_client::{Connection, Error, Event, Service};
 use spread_testd::Network;
 
-use crate::support::{connect, number, on_both, open, receive, wait_for};
+use crate::support::{LIMIT, connect, network, number, on_both, open, receive, wait_for};
 
 /// Nothing that is let in waits so long.
 const FOR_EVER: &str = "send_window_ms=3600000";
@@ -38,7 +38,7 @@ fn try_to_send(connection: &Connection) -> Result<(), Error> {
 #[test]
 fn a_frozen_daemon_holds_up_the_sender_and_nothing_is_lost() {
     on_both(|tcp| {
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let connection = joined(&network, &format!("send_window=20&{FOR_EVER}"), tcp);
         network.control().freeze(0).unwrap();
         for number in 0..20 {
@@ -64,7 +64,7 @@ fn dropped_and_spilled_messages_have_come_back() {
     let spill = format!("recv_policy=spill&spill_dir={}", folder.path().display());
     on_both(|tcp| {
         for policy in ["recv_policy=drop_oldest", "recv_policy=drop_newest", &spill] {
-            let network = Network::builder().start().unwrap();
+            let network = network();
             let options = format!("{policy}&recv_max_bytes=64K&send_window=10&{FOR_EVER}");
             let connection = joined(&network, &options, tcp);
             for number in 0..3000 {
@@ -90,7 +90,7 @@ fn dropped_and_spilled_messages_have_come_back() {
 #[test]
 fn with_a_full_inbox_the_wait_ends_with_the_time() {
     on_both(|tcp| {
-        let network = Network::builder().start().unwrap();
+        let network = network();
         let options = "recv_policy=block&recv_max_bytes=64K&send_window=5&send_window_ms=20";
         let connection = joined(&network, options, tcp);
         let peer = connect(&network, "");
@@ -200,7 +200,11 @@ fn a_restored_session_begins_with_an_empty_window() {
 #[test]
 fn many_threads_share_one_window() {
     on_both(|tcp| {
-        let network = Network::builder().daemons(2).start().unwrap();
+        let network = Network::builder()
+            .daemons(2)
+            .receiver_grace(LIMIT)
+            .start()
+            .unwrap();
         let connection = joined(&network, &format!("send_window=4&{FOR_EVER}"), tcp);
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {

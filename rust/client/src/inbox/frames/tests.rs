@@ -4,8 +4,11 @@ use proptest::prelude::*;
 use spread_proto::{ByteOrder, Frame, Hint, Name};
 
 use super::*;
+use crate::inbox::tap::Tap;
 
 /// The bytes of a frame whose body is made of its number.
+const SENDER: &[u8] = b"#sender#daemon";
+
 fn bytes(number: u32, data: bool, body: usize) -> Vec<u8> {
     let kind = if data {
         service::AGREED_MESS
@@ -19,7 +22,7 @@ fn bytes(number: u32, data: bool, body: usize) -> Vec<u8> {
         .take(body)
         .collect();
     let group = Name::new(b"group");
-    let sender = Name::new(b"#sender#daemon");
+    let sender = Name::new(SENDER);
     let hint = Hint::new(1, ByteOrder::NATIVE);
     Frame::new(kind, sender, hint, ByteOrder::NATIVE, vec![group], body).encode()
 }
@@ -141,6 +144,9 @@ fn step() -> impl Strategy<Value = Step> {
 fn agree(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let (mut inbox, mut model) = (Inbox::default(), Model::default());
     let (mut number, mut taken) = (0, 0);
+    // Whatever is dropped or moved about, each message is seen once, as it arrives.
+    inbox.set_tap(Some(Tap::new(Name::new(SENDER))));
+    let mut arrived = 0;
     // The rest of a frame of which a part has been put in.
     let mut rest: Option<(One, Vec<u8>)> = None;
     for step in steps {
@@ -149,6 +155,7 @@ fn agree(steps: Vec<Step>) -> Result<(), TestCaseError> {
             && let Some((one, tail)) = rest.take()
         {
             inbox.push(&tail);
+            arrived += u64::from(one.data && model.part.len() < HEADER_LEN);
             model.part.clear();
             model.frames.push_back(one);
         }
@@ -160,6 +167,7 @@ fn agree(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 for piece in bytes.chunks(piece.max(bytes.len() / 100)) {
                     inbox.push(piece);
                 }
+                arrived += u64::from(data);
                 model.frames.push_back(One { data, bytes });
             }
             Step::PutPart {
@@ -172,6 +180,7 @@ fn agree(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 let tail = bytes[bytes.len() * percent / 100..].to_vec();
                 let part = &bytes[..bytes.len() - tail.len()];
                 inbox.push(part);
+                arrived += u64::from(data && part.len() >= HEADER_LEN);
                 model.part = part.to_vec();
                 rest = Some((One { data, bytes }, tail));
             }
@@ -203,6 +212,8 @@ fn agree(steps: Vec<Step>) -> Result<(), TestCaseError> {
         prop_assert_eq!(inbox.len(), model.len());
         prop_assert!(inbox.all() == model.bytes());
     }
+    let news = inbox.take_tap().and_then(|mut tap| tap.take_news());
+    prop_assert_eq!(news.map_or(0, |news| news.back.ordered), arrived);
     // Accounting returns to zero exactly.
     let left = inbox.len();
     let mut out = 0;
