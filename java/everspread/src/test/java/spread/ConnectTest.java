@@ -8,6 +8,9 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import spread.testing.TestNetwork;
@@ -277,6 +280,15 @@ class ConnectTest {
             assertThat(failureOn(script))
                     .as("after %d parts", script.length)
                     .startsWith("Connection closed");
+        }
+    }
+
+    @Test
+    void soIsOneThatResets() throws Exception {
+        for (Part[] script : new Part[][] {{}, {LISTEN}, {LISTEN, OFFER}}) {
+            List<Part> parts = new ArrayList<>(Arrays.asList(script));
+            parts.add(FakeDaemon::reset);
+            assertThat(failureOn(parts.toArray(new Part[0]))).startsWith("Connection closed");
         }
     }
 
