@@ -48,6 +48,34 @@ fail() { printf 'demo: %s\n' "$*" >&2; exit 1; }
 # Runs a demo program with our library, found as a dropped-in one is.
 ours() { program=$1; shift; LD_LIBRARY_PATH="$LIBDIR" "$BUILD/$program" "$@"; }
 
+# Has `named PROGRAM ...` run a demo program in a mount namespace of its own, where host name $1 has the addresses that follow. False:
+# that cannot be done here.
+give_name() {
+    host=$1
+    shift
+    { echo "127.0.0.1 localhost" && printf "%s $host\\n" "$@"; } >"$work/hosts"
+    # Nobody else is asked.
+    echo "hosts: files" >"$work/nsswitch.conf"
+    # shellcheck disable=SC2016 # for the shell inside
+    inside='mount --bind "$1" /etc/hosts && { [ ! -e /etc/nsswitch.conf ] || mount --bind "$2" /etc/nsswitch.conf; } && shift 2 && exec "$@"'
+    # Root, or an ordinary user who may make namespaces.
+    for private in --mount "--user --map-root-user --mount"; do
+        # shellcheck disable=SC2086 # words
+        if unshare $private sh -c "$inside" sh "$work/hosts" "$work/nsswitch.conf" getent ahosts "$host" >"$work/ahosts" 2>&1 &&
+            [ "$(grep -c STREAM "$work/ahosts")" -eq $# ]; then
+            named() {
+                program=$1
+                shift
+                # shellcheck disable=SC2086 # words
+                unshare $private sh -c "$inside" sh "$work/hosts" "$work/nsswitch.conf" \
+                    env LD_LIBRARY_PATH="$LIBDIR" "$BUILD/$program" "$@"
+            }
+            return 0
+        fi
+    done
+    return 1
+}
+
 start_network() {
     : "${EVERSPREAD:?the everspread command}"
     mkfifo "$work/network"
@@ -169,11 +197,38 @@ if [ -n "$CLASSIC" ]; then
     [ "$code" -eq 3 ] || [ "$code" -eq 0 ] || fail "the reader with the classic library ended with $code"
 fi
 
-say "A program with the name of a daemon built in, which is dead; the environment knows two more"
-ours_elsewhere() { SPREAD_MAP="1@localhost=1@127.0.0.1,$second,$third" ours "$@"; }
-ours_elsewhere talk "1@localhost" "dee-$id" "$group" 1 >"$work/talk.dee" 2>&1 || { cat "$work/talk.dee" >&2; fail "it did not find a daemon"; }
-sed 's/^/   dee: /' "$work/talk.dee"
-echo "   The first place refused, the second took it; the program has no code for that."
+if [ -n "$network" ]; then
+    dead=127.0.0.4
+    name=daemons.demo
+    say "One host name with three addresses of which the first, $dead, is dead: $dead, ${second#*@}, ${third#*@}"
+    if give_name "$name" "$dead" "${second#*@}" "${third#*@}"; then
+        echo "   $name stands in a hosts file that only this program sees; the system's own resolver reads it."
+        echo "   The addresses of a name are tried in a random order, so the program is run until it has met the dead one first."
+    else
+        echo "   No private mounts here (unshare --mount), so no hosts file of our own: SPREAD_MAP says what $name stands for,"
+        echo "   in an order that is kept."
+        named() { SPREAD_MAP="$port@$name=$port@$dead,$second,$third" ours "$@"; }
+    fi
+    run=0
+    until grep -q "$dead" "$work/talk.dee" 2>/dev/null; do
+        run=$((run + 1))
+        # Each time the chance is one third.
+        [ "$run" -le 100 ] || fail "in 100 runs the dead address was never tried"
+        SPREAD_LOG=info named talk "$port@$name" "dee-$id" "$group" 1 >"$work/talk.dee" 2>&1 ||
+            { cat "$work/talk.dee" >&2; fail "it did not find a daemon"; }
+        echo "   run $run: $(sed -n 's/^connected to .* as //p' "$work/talk.dee")$(
+            sed -n "s/^everspread: info: \($dead:[0-9]*: .*\)/, after \1/p" "$work/talk.dee")"
+    done
+    sed 's/^/   dee: /' "$work/talk.dee"
+    echo "   $dead refused, and the next address took it; the program has no code for that. (SPREAD_LOG=info tells what was tried.)"
+else
+    say "A program with the name of a daemon built in, which is dead; the environment knows one more"
+    export SPREAD_MAP="1@localhost=1@127.0.0.1,$first"
+    ours talk "1@localhost" "dee-$id" "$group" 1 >"$work/talk.dee" 2>&1 || { cat "$work/talk.dee" >&2; fail "it did not find a daemon"; }
+    unset SPREAD_MAP
+    sed 's/^/   dee: /' "$work/talk.dee"
+    echo "   The first place refused, the second took it; the program has no code for that."
+fi
 
 if [ -n "$network" ]; then
     say "A session with failover=auto loses its daemon in the middle of a stream"

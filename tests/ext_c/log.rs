@@ -45,6 +45,16 @@ fn warnings_go_to_standard_error_once_each() {
 }
 
 #[test]
+fn a_mailbox_that_cannot_be_had_is_said_once() {
+    let run = says(&[("SPREAD_OPTIONS", "mailbox=socket&failover=auto")]);
+    let text = run.stderr_text();
+    let expected = "everspread: warning: mailbox=socket cannot be had together with failover=auto; \
+                    mailbox=stable is taken";
+    assert_eq!(text.lines().next(), Some(expected), "{text}");
+    assert_eq!(text.matches("mailbox=socket").count(), 1, "{text}");
+}
+
+#[test]
 fn the_log_can_be_switched_off() {
     let run = says(&[("SPREAD_LOG", "off"), ("SPREAD_OPTIONS", "nosuch=1")]);
     assert_eq!(run.stderr_text(), "");

@@ -1,8 +1,9 @@
 //! Sessions that go to another daemon though theirs is well.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spread_client::{Error, Event};
+use spread_testd::{Network, Timing};
 
 use crate::auto::{list, three};
 use crate::client::{connect, say};
@@ -118,4 +119,102 @@ fn a_session_that_began_elsewhere_goes_back_too() {
     assert_eq!(client.name(), "#bob#d2");
     network.restart(0).unwrap();
     assert_eq!(client.reconnected().private_group.as_bytes(), b"#bob#d1");
+}
+
+#[test]
+fn going_home_loses_nothing_that_was_sent_and_says_so() {
+    let (network, name) = three();
+    let observer = connect(&network.daemon(2).spread_name(), "eve").unwrap();
+    observer.join_and_see("g");
+    let options = "failover=auto&failback_ms=50&avoid_ms=0";
+    let mut client = connect(&format!("{name}?{options}"), "bob").unwrap();
+    client.join_and_see("g");
+    network.kill(0).unwrap();
+    let away = client.reconnected();
+    assert_eq!(away.private_group.as_bytes(), b"#bob#d2");
+    client.multicast("g", b"away").unwrap();
+    network.restart(0).unwrap();
+    // It sends all the time while it moves.
+    let mut count = 0;
+    let mut home = None;
+    while home.is_none() {
+        client
+            .multicast("g", format!("{count}").as_bytes())
+            .unwrap();
+        count += 1;
+        while let Some(event) = spread_client::next_event(client.mailbox).unwrap() {
+            client.events.push(event.clone());
+            if let Event::Reconnected(how) = event {
+                home = Some(how);
+            }
+        }
+        // What it has received is taken, or it would not be between two messages for long.
+        while client.receive_within(Duration::ZERO).is_some() {}
+    }
+    let home = home.unwrap();
+    assert_eq!(home.old_private_group.as_bytes(), b"#bob#d2");
+    assert_eq!(home.private_group.as_bytes(), b"#bob#d1");
+    assert_eq!((home.groups, home.outages), (1, 1));
+    client.multicast("g", b"end").unwrap();
+    let sent: Vec<String> = observer
+        .until("data #bob#d1 end")
+        .into_iter()
+        .skip_while(|line| line != "data #bob#d2 away")
+        .filter(|line| line.starts_with("data "))
+        .map(|line| line.rsplit(' ').next().unwrap().to_owned())
+        .collect();
+    let expected: Vec<String> = std::iter::once("away".to_owned())
+        .chain((0..count).map(|n| n.to_string()))
+        .chain(["end".to_owned()])
+        .collect();
+    assert_eq!(sent, expected);
+    // Lost twice, back twice, and no word of more.
+    let states: Vec<_> = client
+        .events
+        .iter()
+        .map(|event| match event {
+            Event::Connected { .. } => "connected",
+            Event::DaemonLost { .. } => "lost",
+            Event::Reconnected(_) => "back",
+            _ => "",
+        })
+        .filter(|word| !word.is_empty())
+        .collect();
+    assert_eq!(states, ["connected", "lost", "back", "lost", "back"]);
+}
+
+#[test]
+fn a_daemon_that_orders_nothing_yet_is_not_gone_to() {
+    let starts = Duration::from_secs(1);
+    let network = Network::builder()
+        .daemons(2)
+        .unix(false)
+        .timing(Timing {
+            restart: starts,
+            ..Timing::FAST
+        })
+        .start()
+        .unwrap();
+    let name = list(&network, &[0, 1]);
+    let options = "failover=auto&failback_ms=20&avoid_ms=0";
+    let mut client = connect(&format!("{name}?{options}"), "bob").unwrap();
+    client.join_and_see("g");
+    network.kill(0).unwrap();
+    client.reconnected();
+    assert_eq!(client.name(), "#bob#d2");
+    let restarted = Instant::now();
+    network.restart(0).unwrap();
+    // It accepts at once.
+    while !matches!(client.event(), Event::DaemonLost { .. }) {}
+    assert!(restarted.elapsed() >= starts, "{:?}", restarted.elapsed());
+    let home = client.reconnected();
+    assert_eq!(home.private_group.as_bytes(), b"#bob#d1");
+    // What shows that a daemon is in order is not for the program.
+    client.multicast("g", b"end").unwrap();
+    let lines = client.until("data #bob#d1 end");
+    let data = lines
+        .iter()
+        .filter(|line| line.starts_with("data "))
+        .count();
+    assert_eq!(data, 1, "{lines:?}");
 }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use spread_client::Event;
 
 use crate::client::{Client, connect, readable, say};
+use crate::dns;
+use crate::scale::{Restarts, allow_descriptors, is_even, restart_in_turn, spread_of};
 use crate::support::{ProgramCommand, Running, scratch, skip};
 
 /// Three daemons, each at a port of its own.
@@ -123,6 +125,23 @@ impl Daemons {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
+    }
+}
+
+impl Restarts for Daemons {
+    fn daemon_name(&self, daemon: usize) -> String {
+        format!("wd{}", daemon + 1)
+    }
+
+    fn take_down(&mut self, daemon: usize) {
+        self.kill(daemon);
+    }
+
+    fn bring_up(&mut self, daemon: usize) {
+        self.restart(daemon);
+        self.wait();
+        let observer = connect(&self.name(daemon), "obs").expect("a session");
+        observer.join_and_see("observers");
     }
 }
 
@@ -342,4 +361,38 @@ fn a_move_on_real_daemons() {
     }
     assert_eq!(numbers, count);
     say(format_args!("real: moved: gap {:?}", how.gap));
+}
+
+/// Sessions with one name for all daemons, which are restarted in turn.
+#[test]
+#[ignore = "500 sessions, some forty seconds"]
+fn many_clients_go_home_on_real_daemons() {
+    if std::env::var_os("SPREAD_DAEMON").is_none() {
+        skip("SPREAD_DAEMON is not set: no real daemons to restart");
+        return;
+    }
+    dns::run_inside("real::inside_many_clients", 1, "");
+}
+
+#[test]
+#[ignore = "runs inside of many_clients_go_home_on_real_daemons"]
+fn inside_many_clients() {
+    let Some(names) = dns::server() else {
+        skip("it runs as a part of many_clients_go_home_on_real_daemons only");
+        return;
+    };
+    allow_descriptors();
+    let mut daemons = Daemons::start("many").expect("SPREAD_DAEMON is set");
+    daemons.wait();
+    names.host("here.test", &["127.0.0.1"]);
+    let records: Vec<_> = daemons
+        .ports
+        .iter()
+        .map(|&port| (0, 10, port, "here.test"))
+        .collect();
+    names.services("_spread._tcp.test", &records);
+    let name = "srv:_spread._tcp.test?failover=auto&avoid_ms=500&failback_ms=4000";
+    let clients = restart_in_turn(510, name, &mut daemons);
+    let end = spread_of(&clients);
+    assert!(is_even(&end), "{end:?}");
 }

@@ -15,14 +15,25 @@ mod player;
 mod support;
 mod value;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use daemon::Kind;
 use library::Library;
 use player::Trace;
+
+/// Held by each test while it has sessions. Traces make calls on mailboxes that have been closed: meanwhile another session of
+/// this process may have got the number.
+static SESSIONS: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    SESSIONS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Every trace of the flush layer that there is.
 const TRACES: usize = 52;
 
 fn play_all(kind: Kind) {
+    let _alone = alone();
     let library = Library::load();
     let traces = Trace::all();
     assert_eq!(traces.len(), TRACES, "the folder of traces has changed");

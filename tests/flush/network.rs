@@ -256,6 +256,7 @@ fn reaches(from: usize, members: &mut [&mut Member], service: c_int) {
 
 #[test]
 fn partition_and_merge() {
+    let _alone = crate::alone();
     let network = Network::builder()
         .daemons(2)
         .start()
@@ -308,6 +309,7 @@ fn partition_and_merge() {
 /// A partition while some have flushed for a join, and the joiner is on the other side.
 #[test]
 fn partition_during_a_flush() {
+    let _alone = crate::alone();
     let network = Network::builder()
         .daemons(2)
         .start()
@@ -349,6 +351,7 @@ fn partition_during_a_flush() {
 /// A daemon dies: its members are gone, and their sessions are lost.
 #[test]
 fn daemon_dies() {
+    let _alone = crate::alone();
     let network = Network::builder()
         .daemons(2)
         .start()
@@ -395,6 +398,7 @@ fn in_order(members: &[&mut Member]) -> Vec<String> {
 /// A lost session comes back at another daemon, under another name: the signal, a request, and one new view for all.
 #[test]
 fn restored_session_has_a_new_view() {
+    let _alone = crate::alone();
     let network = Network::builder()
         .daemons(2)
         .start()
@@ -441,6 +445,7 @@ fn restored_session_has_a_new_view() {
 /// The loss comes when the member has flushed for a change: nothing of that change is left, and no second flush is asked for.
 #[test]
 fn session_is_restored_during_a_flush() {
+    let _alone = crate::alone();
     let network = Network::builder()
         .daemons(2)
         .start()
@@ -477,6 +482,7 @@ fn session_is_restored_during_a_flush() {
 /// While there is no daemon: nothing is received and nothing waits long, sends give up, leaves count; and then it goes on.
 #[test]
 fn calls_during_an_outage() {
+    let _alone = crate::alone();
     let network = Network::builder()
         .daemons(1)
         .start()
@@ -536,6 +542,7 @@ fn calls_during_an_outage() {
 /// A session that moves on purpose is twice in the group for a moment: the members agree once its old end is gone.
 #[test]
 fn session_moves_on_purpose() {
+    let _alone = crate::alone();
     let network = Network::builder()
         .daemons(2)
         .start()
@@ -565,6 +572,7 @@ fn session_moves_on_purpose() {
 /// A policy that drops messages would drop votes, so it does not for members of flush groups.
 #[test]
 fn nothing_is_dropped_for_a_member_that_reads_slowly() {
+    let _alone = crate::alone();
     const MESSAGES: usize = 900;
     let network = Network::builder()
         .start()

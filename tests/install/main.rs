@@ -97,6 +97,25 @@ fn installed_files_can_be_read_and_only_programs_and_libraries_be_run() {
     }
 }
 
+/// What a distribution ships: programs map all of it.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn the_library_takes_no_more_than_a_mebibyte() {
+    let at = scratch("size");
+    let stripped = at.join("stripped.so");
+    let Ok(run) = ProgramCommand::new("strip")
+        .arg("-o")
+        .arg(&stripped)
+        .arg(prefix().lib().join("libspread.so.3"))
+        .try_run()
+    else {
+        return skip("there is no strip");
+    };
+    run.assert_success();
+    let size = fs::metadata(&stripped).unwrap().len();
+    assert!(size <= 1 << 20, "libspread.so.3, stripped: {size} bytes");
+}
+
 #[test]
 fn every_public_header_is_installed() {
     for header in fs::read_dir(support::include_dir()).unwrap() {

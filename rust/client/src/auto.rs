@@ -183,6 +183,23 @@ impl Session {
         )
     }
 
+    /// Whether nothing is half way that a move to another daemon would cut: no frame on its way out or
+    /// in, and no change of a flush group. A session whose inbox is full would not take what its daemon
+    /// still has for it.
+    pub(crate) fn is_between_transactions(&self) -> bool {
+        if let Some(flush) = self.flush.get()
+            && !flush.lock().machine_is_steady()
+        {
+            return false;
+        }
+        let rx = self.rx();
+        if rx.outage || rx.in_hand > 0 || rx.watch.flow.is_full() {
+            return false;
+        }
+        let tx = self.tx();
+        tx.owner.is_none() && tx.queued == 0
+    }
+
     /// The link has ended. True: it will be restored, and nothing has ended for the program.
     pub(crate) fn lose(&self, rx: &mut Rx) -> bool {
         let Some(auto) = self.comes_back() else {

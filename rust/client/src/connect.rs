@@ -12,7 +12,7 @@ use spread_proto::{ConnectRequest, Name};
 
 use crate::auto::{Auto, MethodRunner};
 use crate::claim::Claim;
-use crate::daemon_name::SpreadName;
+use crate::daemon_name::{DaemonName, SpreadName};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::notice::Event;
@@ -148,6 +148,18 @@ impl Connect {
             reason::because(error.to_string());
             Error::IllegalSpread
         })?;
+        let over_tcp = name
+            .entries
+            .iter()
+            .find(|entry| !matches!(entry, DaemonName::Unix(_)));
+        if let Some(entry) = over_tcp
+            && options.insists_on_socket(arguments.conf, &name.options)
+        {
+            reason::because(format!(
+                "mailbox=socket is for unix sockets only, and {entry} is reached over TCP"
+            ));
+            return Err(Error::IllegalSpread);
+        }
         fork::register();
         let wanted = Wanted {
             entries: name.entries,
@@ -215,12 +227,17 @@ impl Connecting {
             accepted,
             candidate,
         } = accepting;
+        let over_tcp = matches!(candidate.endpoint, Endpoint::Tcp(_));
         let stable = match self.options.mailbox {
             MailboxKind::Stable => true,
-            MailboxKind::Auto | MailboxKind::Socket => {
-                self.auto.is_some() || matches!(candidate.endpoint, Endpoint::Tcp(_))
-            }
+            MailboxKind::Auto => self.auto.is_some() || over_tcp,
+            MailboxKind::Socket => over_tcp,
         };
+        if over_tcp && self.options.mailbox == MailboxKind::Socket {
+            tracing::warn!(
+                "mailbox=socket is for unix sockets only; on TCP mailbox=stable is taken"
+            );
+        }
         let auto = self
             .auto
             .take()

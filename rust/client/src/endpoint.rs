@@ -106,22 +106,37 @@ impl Lookup {
     }
 }
 
-/// Asks the resolver on a thread of its own, so that a time limit holds and waiting can be
-/// cancelled.
-pub(crate) fn start_lookup(question: Question) -> Option<Lookup> {
-    let (done, finished) = fd::pipe().ok()?;
-    let answer = Arc::new(Mutex::new(None));
-    let theirs = Arc::clone(&answer);
-    let asked = question.clone();
-    let spawned = signals::spawn_masked("spread-dns", 1 << 20, move || {
-        let found = match &asked {
-            Question::Host(host) => resolve::lookup(host).map(Found::Hosts),
-            Question::Srv(name) => resolve::services(name).and_then(|answer| {
+impl Question {
+    /// Whether it needs no network on any usual machine: the answer is in the hosts file.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Host(name) if name.eq_ignore_ascii_case(b"localhost"))
+    }
+
+    /// Asks the resolver. Blocks.
+    pub(crate) fn ask(&self) -> Answer {
+        match self {
+            Self::Host(host) => resolve::lookup(host).map(Found::Hosts),
+            Self::Srv(name) => resolve::services(name).and_then(|answer| {
                 srv::parse(&answer)
                     .map(Found::Services)
                     .ok_or_else(|| ResolveError::Failed("the answer cannot be read".to_owned()))
             }),
-        };
+        }
+    }
+}
+
+/// Asks the resolver on a thread of its own, so that a time limit holds and waiting can be
+/// cancelled.
+pub(crate) fn start_lookup(question: Question) -> Option<Lookup> {
+    let (done, finished) = fd::pipe().ok()?;
+    // Before there is another thread: the system lets one that shares its descriptors wait for a
+    // whole grace period (5 to 15 ms) when their table has to grow.
+    let done = fd::move_high(done);
+    let answer = Arc::new(Mutex::new(None));
+    let theirs = Arc::clone(&answer);
+    let asked = question.clone();
+    let spawned = signals::spawn_masked("spread-dns", 1 << 20, move || {
+        let found = asked.ask();
         *theirs.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         // Closing the write end tells that the answer is there.
         drop(finished);
@@ -129,7 +144,7 @@ pub(crate) fn start_lookup(question: Question) -> Option<Lookup> {
     match spawned {
         Ok(_) => Some(Lookup {
             question,
-            done: fd::move_high(done),
+            done,
             answer,
         }),
         Err(error) => {

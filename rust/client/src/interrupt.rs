@@ -14,8 +14,10 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::sys::fd;
 
+/// As in [`crate::table`]: places of a chunk, chunks of a page, and pages.
 const CHUNK: usize = 256;
-const CHUNKS: usize = 4096;
+const CHUNKS: usize = 64;
+const PAGES: usize = 64;
 
 /// One mailbox number.
 struct Place {
@@ -36,20 +38,27 @@ impl Place {
     }
 }
 
-static PLACES: [OnceLock<Box<[Place]>>; CHUNKS] = [const { OnceLock::new() }; CHUNKS];
+type Chunk = OnceLock<Box<[Place]>>;
+
+static PLACES: [OnceLock<Box<[Chunk]>>; PAGES] = [const { OnceLock::new() }; PAGES];
 
 /// Bells that no session has.
 static SPARE: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 
 fn place(mailbox: RawFd) -> Option<&'static Place> {
     let number = usize::try_from(mailbox).ok()?;
-    PLACES.get(number / CHUNK)?.get()?.get(number % CHUNK)
+    let page = PLACES.get(number / CHUNK / CHUNKS)?.get()?;
+    page.get(number / CHUNK % CHUNKS)?
+        .get()?
+        .get(number % CHUNK)
 }
 
 /// A new session has its number.
 pub(crate) fn enter(session: &Session) {
     let number = usize::try_from(session.mailbox()).unwrap_or(usize::MAX);
-    if let Some(chunk) = PLACES.get(number / CHUNK) {
+    if let Some(page) = PLACES.get(number / CHUNK / CHUNKS) {
+        let page = page.get_or_init(|| (0..CHUNKS).map(|_| OnceLock::new()).collect());
+        let chunk = &page[number / CHUNK % CHUNKS];
         let chunk = chunk.get_or_init(|| (0..CHUNK).map(|_| Place::new()).collect());
         let place = &chunk[number % CHUNK];
         place.wanted.store(0, Ordering::SeqCst);
@@ -79,10 +88,10 @@ pub(crate) fn forget(session: &Session) {
 /// In a forked child: the bells are shared with the parent, and another process's threads may take
 /// what is rung here. New ones are made when they are needed.
 pub(crate) fn forget_bells_in_child() {
-    for chunk in PLACES.iter().filter_map(OnceLock::get) {
-        for place in chunk {
-            place.bell.store(-1, Ordering::SeqCst);
-        }
+    let pages = PLACES.iter().filter_map(OnceLock::get);
+    let chunks = pages.flatten().filter_map(OnceLock::get);
+    for place in chunks.flatten() {
+        place.bell.store(-1, Ordering::SeqCst);
     }
     // Another thread of the parent may have had the lock: then the spare ones are lost, no more.
     if let Ok(mut spare) = SPARE.try_lock() {

@@ -20,7 +20,7 @@ use crate::known;
 use crate::options::{Failover, Options};
 use crate::random::Random;
 use crate::reason;
-use crate::sweep::{Candidate, Rules, Sweep, Want};
+use crate::sweep::{Candidate, Rules, Sweep, Want, Wish};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::fd;
 use crate::sys::resolve::ResolveError;
@@ -139,6 +139,16 @@ impl Search {
     /// Leaves a place out.
     pub(crate) fn leave_out(&mut self, endpoint: Endpoint) {
         self.sweep.leave_out(endpoint);
+    }
+
+    /// Tries a session's home first, see [`Sweep::wish`].
+    pub(crate) fn wish(&mut self, wish: Wish) {
+        self.sweep.wish(wish);
+    }
+
+    /// See [`Sweep::home_is_gone`].
+    pub(crate) fn home_is_gone(&self) -> bool {
+        self.sweep.home_is_gone()
     }
 
     /// How many times it was tried to connect.
@@ -291,6 +301,10 @@ impl Search {
                     self.sweep.answered(found, &mut self.random);
                     return Stage::Next;
                 }
+                // Without a time limit a thread would only cost.
+                if !self.automatic && question.is_local() && self.sweep.attempt_ends().is_none() {
+                    return self.resolved(&question, question.ask());
+                }
                 let started = if self.automatic {
                     known::lookup(question.clone())
                 } else {
@@ -326,7 +340,7 @@ impl Search {
         call: &mut BlockingCall,
     ) -> Result<Stage, Arc<Lookup>> {
         if let Some(answer) = lookup.answer() {
-            return Ok(self.resolved(&lookup, answer));
+            return Ok(self.resolved(lookup.question(), answer));
         }
         match self.patience() {
             Some(ms) => {
@@ -334,48 +348,44 @@ impl Search {
                 Err(lookup)
             }
             None => Ok(self.unresolved(
-                &lookup,
+                lookup.question(),
                 "no answer from the resolver in time",
                 Error::ConnectionClosed,
             )),
         }
     }
 
-    fn resolved(&mut self, lookup: &Lookup, answer: Answer) -> Stage {
+    fn resolved(&mut self, question: &Question, answer: Answer) -> Stage {
         match answer {
             Ok(found) => {
-                known::note_answer(lookup.question(), &found);
+                known::note_answer(question, &found);
                 self.sweep.answered(found, &mut self.random);
                 Stage::Next
             }
             Err(ResolveError::Unknown) => {
-                known::forget_answer(lookup.question());
-                self.lookup_failed(
-                    lookup.question(),
-                    Error::IllegalSpread,
-                    &"there is no such name",
-                )
+                known::forget_answer(question);
+                self.lookup_failed(question, Error::IllegalSpread, &"there is no such name")
             }
             Err(ResolveError::Nothing) => {
-                known::forget_answer(lookup.question());
+                known::forget_answer(question);
                 let reason = "the name has nothing to connect to";
-                self.lookup_failed(lookup.question(), Error::CouldNotConnect, &reason)
+                self.lookup_failed(question, Error::CouldNotConnect, &reason)
             }
             Err(ResolveError::Failed(reason)) => {
-                self.unresolved(lookup, &reason, Error::CouldNotConnect)
+                self.unresolved(question, &reason, Error::CouldNotConnect)
             }
         }
     }
 
     /// The resolver is in trouble: what it said last still counts.
-    fn unresolved(&mut self, lookup: &Lookup, reason: &str, error: Error) -> Stage {
-        match known::last_answer(lookup.question(), Duration::MAX) {
+    fn unresolved(&mut self, question: &Question, reason: &str, error: Error) -> Stage {
+        match known::last_answer(question, Duration::MAX) {
             Some(found) => {
-                tracing::warn!(name = %lookup.question(), reason, "the resolver has failed; its last answer is used");
+                tracing::warn!(name = %question, reason, "the resolver has failed; its last answer is used");
                 self.sweep.answered(found, &mut self.random);
                 Stage::Next
             }
-            None => self.lookup_failed(lookup.question(), error, &reason),
+            None => self.lookup_failed(question, error, &reason),
         }
     }
 

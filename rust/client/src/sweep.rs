@@ -39,6 +39,14 @@ pub(crate) struct Candidate {
     pub(crate) rank: usize,
 }
 
+/// The place that a session would like best.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) home: Candidate,
+    /// Places of entries from this one on are of no use, unless they are the home.
+    pub(crate) others_before: usize,
+}
+
 /// What the sweep wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
@@ -61,6 +69,11 @@ pub(crate) struct Sweep {
     /// Places that have just failed; they come last.
     avoided: VecDeque<Candidate>,
     tried: HashSet<Endpoint>,
+    wish: Option<Wish>,
+    /// The home is one of the places that the name stands for.
+    met_home: bool,
+    /// What a name of the list stands for could not be found out.
+    in_the_dark: bool,
     deadline: Option<Instant>,
     attempt_deadline: Option<Instant>,
     failure: Option<Error>,
@@ -77,6 +90,9 @@ impl Sweep {
             pool: VecDeque::new(),
             avoided: VecDeque::new(),
             tried: HashSet::new(),
+            wish: None,
+            met_home: false,
+            in_the_dark: false,
             deadline,
             attempt_deadline: None,
             failure: None,
@@ -86,6 +102,27 @@ impl Sweep {
     /// Leaves a place out.
     pub(crate) fn leave_out(&mut self, endpoint: Endpoint) {
         self.tried.insert(endpoint);
+    }
+
+    /// Tries a session's home first among the addresses of its name. To be said before the sweep
+    /// begins.
+    pub(crate) fn wish(&mut self, wish: Wish) {
+        let Wish {
+            home,
+            others_before,
+        } = &wish;
+        self.entries
+            .retain(|(rank, _)| rank < others_before || *rank == home.rank);
+        self.wish = Some(wish);
+    }
+
+    /// Whether the names were looked up, and the home that was wished for is not among what they
+    /// stand for any more.
+    pub(crate) fn home_is_gone(&self) -> bool {
+        self.wish.as_ref().is_some_and(|Wish { home, .. }| {
+            let to_come = self.entries.iter().any(|(rank, _)| *rank <= home.rank);
+            !(self.met_home || self.in_the_dark || to_come)
+        })
     }
 
     /// When the present attempt, or lookup, is over.
@@ -141,8 +178,22 @@ impl Sweep {
                 return Some(Question::Srv(name));
             }
         };
-        self.pool.push_back(Candidate { endpoint, rank });
+        self.offer([Candidate { endpoint, rank }]);
         None
+    }
+
+    /// Puts the places of one name into the pool.
+    fn offer(&mut self, places: impl IntoIterator<Item = Candidate>) {
+        for place in places {
+            match &self.wish {
+                Some(wish) if place.endpoint == wish.home.endpoint => {
+                    self.met_home = true;
+                    self.pool.push_front(place);
+                }
+                Some(wish) if place.rank >= wish.others_before => {}
+                _ => self.pool.push_back(place),
+            }
+        }
     }
 
     fn attempt(&mut self, candidate: Candidate, now: Instant) -> Want {
@@ -184,7 +235,7 @@ impl Sweep {
                 } else {
                     addresses
                 };
-                self.pool.extend(ordered.into_iter().map(|mut address| {
+                self.offer(ordered.into_iter().map(|mut address| {
                     address.set_port(port);
                     Candidate {
                         endpoint: Endpoint::Tcp(address),
@@ -220,7 +271,7 @@ impl Sweep {
 
     /// The candidate, or the lookup, has failed. `Some`: so has the sweep.
     pub(crate) fn failed(&mut self, error: Error, now: Instant) -> Option<Error> {
-        self.asked = None;
+        self.in_the_dark |= self.asked.take().is_some();
         self.note(error);
         if self.rules.stop_at_refusal && !is_retryable(error) {
             return Some(error);

@@ -127,6 +127,56 @@ static void nearer_sources_go_first(void)
     SYS(unlink(path));
 }
 
+static void refused_with(const char *spread_name, const SPX_conf *conf, const char *reason)
+{
+    char group[MAX_GROUP_NAME];
+    mailbox mbox = 47;
+
+    CHECK_EQ(SPX_connect(spread_name, "r", 1, conf, -1, &mbox, group), ILLEGAL_SPREAD);
+    CHECK_EQ(mbox, 47);
+    if (!has(SPX_last_error(), reason))
+        FAIL("the reason is \"%s\" and not \"%s\"", SPX_last_error(), reason);
+}
+
+/* The link's socket can be the mailbox neither over TCP nor where the link changes. */
+static void a_socket_is_not_for_every_session(void)
+{
+    static const char with_auto[] = "mailbox=socket cannot be had together with failover=auto";
+    static const char over_tcp[] = "mailbox=socket is for unix sockets only";
+    SPX_conf *conf = SPX_conf_new();
+    char name[400];
+
+    check_case("asked for by the program");
+    CHECK_EQ(SPX_conf_set(conf, "mailbox", "socket"), 0);
+    CHECK(!stable_with(unix_name(), conf));
+    refused_with(tcp_name(), conf, over_tcp);
+    snprintf(name, sizeof name, "%s,%s", unix_name(), tcp_name());
+    refused_with(name, conf, over_tcp);
+    refused_with("srv:_spread._tcp.nowhere.invalid", conf, over_tcp);
+    snprintf(name, sizeof name, "%s?failover=auto", unix_name());
+    refused_with(name, conf, with_auto);
+    snprintf(name, sizeof name, "%s?failover=auto&mailbox=socket", unix_name());
+    refused_with(name, NULL, with_auto);
+    snprintf(name, sizeof name, "%s?mailbox=socket", tcp_name());
+    refused_with(name, NULL, over_tcp);
+
+    check_case("asked for by the environment: stable is taken");
+    SYS(setenv("SPREAD_OPTIONS", "mailbox=socket", 1));
+    CHECK(!stable_with(unix_name(), NULL));
+    CHECK(stable_with(tcp_name(), NULL));
+    snprintf(name, sizeof name, "%s?failover=auto", unix_name());
+    CHECK(stable_with(name, NULL));
+    SYS(setenv("SPREAD_OPTIONS", "mailbox=socket&failover=auto", 1));
+    CHECK(stable_with(unix_name(), NULL));
+
+    check_case("failover=auto by the environment yields to a program that wants the socket");
+    SYS(setenv("SPREAD_OPTIONS", "failover=auto", 1));
+    CHECK(stable_with(unix_name(), NULL));
+    CHECK(!stable_with(unix_name(), conf));
+    SYS(unsetenv("SPREAD_OPTIONS"));
+    SPX_conf_free(conf);
+}
+
 static void failures_have_reasons(void)
 {
     char name[MAX_PRIVATE_NAME + 1];
@@ -224,6 +274,7 @@ int main(int argc, char **argv)
     IN_CHILD(sigpipe_is_ignored());
     bad_options_are_named();
     nearer_sources_go_first();
+    a_socket_is_not_for_every_session();
     failures_have_reasons();
     texts();
     return check_done();

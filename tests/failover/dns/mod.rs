@@ -15,28 +15,35 @@ use spread_testd::{Network, Timing};
 use self::namespace::INSIDE;
 pub(crate) use self::namespace::server;
 use self::server::Mode;
-use crate::client::{connect, say};
+use crate::client::{Client, PATIENCE, connect, say};
 use crate::support::{ProgramCommand, skip};
 
 /// Runs tests of this binary in a machine of their own, if the system lets us; repeats what they say
 /// behind `prefix`.
 pub(crate) fn run_inside(filter: &str, count: usize, prefix: &str) {
-    const PRIVATE: [&str; 4] = ["--user", "--map-root-user", "--net", "--mount"];
-    let mut probe = ProgramCommand::new("unshare");
-    probe.args(PRIVATE).arg("true");
-    if !probe.try_run().is_ok_and(|run| run.success()) {
+    // Root itself where that is possible: a real daemon wants to become another user.
+    const PRIVATE: [&[&str]; 2] = [
+        &["--net", "--mount"],
+        &["--user", "--map-root-user", "--net", "--mount"],
+    ];
+    let is_possible = |private: &&&[&str]| {
+        let mut probe = ProgramCommand::new("unshare");
+        probe.args(**private).arg("true");
+        probe.try_run().is_ok_and(|run| run.success())
+    };
+    let Some(private) = PRIVATE.iter().find(is_possible) else {
         skip(format_args!(
             "no private namespaces here (unshare --user --net --mount), so no names are looked up by DNS: {filter}"
         ));
         return;
-    }
+    };
     let own = std::env::current_exe().expect("this test has a path");
     let mut command = ProgramCommand::new("unshare");
     command
-        .args(PRIVATE)
+        .args(*private)
         .arg(own)
         .args(["--ignored", "--test-threads=1", "--nocapture", filter])
-        .env(INSIDE, "1");
+        .env(INSIDE, filter);
     let run = command.limit(Duration::from_secs(300)).run();
     run.assert_success();
     let passed = format!("test result: ok. {count} passed");
@@ -50,7 +57,7 @@ pub(crate) fn run_inside(filter: &str, count: usize, prefix: &str) {
 
 #[test]
 fn names_mean_what_a_real_dns_server_says() {
-    run_inside("dns::inside::", 11, "dns: ");
+    run_inside("dns::inside::", 13, "dns: ");
 }
 
 mod inside {
@@ -325,6 +332,83 @@ mod inside {
             last.push(client.name().split('#').next_back().unwrap().to_owned());
         }
         assert!(last.windows(2).all(|two| two[0] == two[1]), "{last:?}");
+    }
+
+    /// Which of the daemons the session is at.
+    fn place(client: &Client) -> usize {
+        let name = client.name();
+        let number = name.rsplit("#d").next().and_then(|n| n.parse().ok());
+        number.map(|n: usize| n - 1).expect("#user#dN")
+    }
+
+    /// Its daemon dies and comes back; where it goes in between.
+    fn out_and_home(network: &Network, client: &mut Client) -> usize {
+        let home = place(client);
+        network.kill(home).expect("a daemon");
+        client.reconnected();
+        let away = place(client);
+        assert_ne!(away, home);
+        network.restart(home).expect("its port is free");
+        client.reconnected();
+        assert_eq!(place(client), home);
+        away
+    }
+
+    const GOES_HOME: &str = "failover=auto&failback_ms=50&avoid_ms=0";
+
+    #[test]
+    #[ignore = "runs inside of names_mean_what_a_real_dns_server_says"]
+    fn a_session_goes_home_within_its_pool() {
+        let dns = server_or_skip!();
+        let (network, port) = network(3);
+        dns.host("home.test", &["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
+        let name = format!("{port}@home.test?{GOES_HOME}");
+        let mut client = connect(&name, "bob").unwrap();
+        client.join("g").unwrap();
+        for _ in 0..3 {
+            out_and_home(&network, &mut client);
+        }
+        // Where it was told to go is its home from then on.
+        let first = place(&client);
+        spread_client::reconnect(client.mailbox).unwrap();
+        client.reconnected();
+        assert_ne!(place(&client), first);
+        out_and_home(&network, &mut client);
+    }
+
+    #[test]
+    #[ignore = "runs inside of names_mean_what_a_real_dns_server_says"]
+    fn a_home_that_has_left_the_name_is_forgotten() {
+        let dns = server_or_skip!();
+        let (network, port) = network(3);
+        dns.host("gone.test", &["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
+        let name = format!("{port}@gone.test?{GOES_HOME}");
+        let mut client = connect(&name, "bob").unwrap();
+        let first = place(&client);
+        network.kill(first).unwrap();
+        client.reconnected();
+        let second = place(&client);
+        let others: Vec<String> = (0..3)
+            .filter(|&at| at != first)
+            .map(|at| format!("127.0.0.{}", at + 1))
+            .collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        dns.host("gone.test", &others);
+        // As long as it looks for its home it asks once a second.
+        let mut asked = dns.questions();
+        let mut quiet_since = Instant::now();
+        let deadline = quiet_since + PATIENCE;
+        while quiet_since.elapsed() < Duration::from_secs(3) {
+            assert!(Instant::now() < deadline, "it asks on and on");
+            std::thread::sleep(Duration::from_millis(20));
+            if dns.questions() != asked {
+                (asked, quiet_since) = (dns.questions(), Instant::now());
+            }
+        }
+        network.restart(first).unwrap();
+        assert_eq!(place(&client), second);
+        // It belongs here now.
+        out_and_home(&network, &mut client);
     }
 
     #[test]

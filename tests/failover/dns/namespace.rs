@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use super::server::Server;
 
-/// Set in the process that runs inside.
+/// Set in the process that runs inside, to what names its files among those of others.
 pub(crate) const INSIDE: &str = "EVERSPREAD_TEST_NAMESPACE";
 
 const NAME_SERVER: &str = "127.0.0.53";
@@ -16,13 +16,15 @@ const NAME_SERVER: &str = "127.0.0.53";
 /// Sets the machine up, once, and starts its name server. `None`: this process is not inside.
 pub(crate) fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    std::env::var_os(INSIDE)?;
+    let inside = std::env::var(INSIDE).ok()?;
     Some(SERVER.get_or_init(|| {
+        let ours = crate::support::scratch(&inside.replace(':', "-"));
         raise_loopback().expect("the private loopback can be brought up");
         let resolver = format!("nameserver {NAME_SERVER}\noptions timeout:1 attempts:1\n");
-        replace("/etc/resolv.conf", &resolver);
-        replace("/etc/nsswitch.conf", "hosts: files dns\n");
+        replace(&ours, "/etc/resolv.conf", &resolver);
+        replace(&ours, "/etc/nsswitch.conf", "hosts: files dns\n");
         replace(
+            &ours,
             "/etc/hosts",
             "127.0.0.1 localhost\n127.0.0.1 in-the-file.test\n",
         );
@@ -34,9 +36,9 @@ pub(crate) fn server() -> Option<&'static Server> {
 }
 
 /// Puts a file of ours in the place of one of the system, for this mount namespace.
-fn replace(path: &str, text: &str) {
+fn replace(folder: &Path, path: &str, text: &str) {
     let name = Path::new(path).file_name().expect("a file");
-    let ours = crate::support::scratch("dns").join(name);
+    let ours = folder.join(name);
     fs::write(&ours, text).expect("a file can be written");
     let to_c =
         |path: &Path| std::ffi::CString::new(path.to_str().expect("a plain path")).expect("no NUL");

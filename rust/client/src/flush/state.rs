@@ -83,6 +83,11 @@ impl State {
         self.queued = 0;
     }
 
+    /// Whether no group is on its way from view to view, and nothing waits to be sent.
+    pub(crate) fn machine_is_steady(&self) -> bool {
+        self.sender.is_none() && self.machine.is_steady()
+    }
+
     /// Memory of `len` bytes for a body.
     pub(super) fn body_of(&mut self, len: usize) -> Vec<u8> {
         let mut body = std::mem::take(&mut self.spare);

@@ -118,6 +118,17 @@ impl fmt::Display for OptionError {
 
 impl std::error::Error for OptionError {}
 
+/// The link changes under the number of such a session.
+const NO_SOCKET_WITH_AUTO: &str = "mailbox=socket cannot be had together with failover=auto";
+
+/// Whether the program sets an option, itself or in the daemon's name.
+fn is_asked(name: &str, conf: &Conf, query: &str) -> bool {
+    let in_query = query
+        .split('&')
+        .any(|item| item.split_once('=').is_some_and(|(known, _)| known == name));
+    in_query || conf.settings.iter().any(|(row, _)| row.name == name)
+}
+
 /// Finds the row of an option.
 fn row(name: &str) -> Result<&'static OptionRow, OptionError> {
     let found = TABLE.iter().find(|row| row.name == name);
@@ -228,8 +239,8 @@ impl Options {
     /// of the daemon's name and the program's own settings, in this order.
     ///
     /// # Errors
-    /// The first [`OptionError`] of the query. What is wrong in the file or the environment is
-    /// logged and left out.
+    /// The first [`OptionError`] of the query. What is wrong in the file or the environment, or does
+    /// not fit what the program has asked for, is logged and left out.
     pub fn resolve(conf: &Conf, query: &str) -> Result<Self, OptionError> {
         let mut options = Self::from_environment();
         options.apply_query(query)?;
@@ -237,7 +248,27 @@ impl Options {
             row.set(&mut options, value)?;
         }
         options.check()?;
+        if options.mailbox == MailboxKind::Socket && options.failover == Failover::Auto {
+            let asked = |name| is_asked(name, conf, query);
+            if asked("mailbox") && asked("failover") {
+                return Err(OptionError::Conflict(NO_SOCKET_WITH_AUTO.to_owned()));
+            }
+            if asked("mailbox") {
+                tracing::warn!(
+                    "{NO_SOCKET_WITH_AUTO}; the program wants mailbox=socket, so failover=connect is taken"
+                );
+                options.failover = Failover::Connect;
+            } else {
+                tracing::warn!("{NO_SOCKET_WITH_AUTO}; mailbox=stable is taken");
+                options.mailbox = MailboxKind::Stable;
+            }
+        }
         Ok(options)
+    }
+
+    /// Whether `mailbox=socket` is what the program itself has asked for, and not its environment.
+    pub(crate) fn insists_on_socket(&self, conf: &Conf, query: &str) -> bool {
+        self.mailbox == MailboxKind::Socket && is_asked("mailbox", conf, query)
     }
 
     /// Whether the options fit each other.
@@ -309,6 +340,24 @@ mod tests {
             .unwrap();
         assert_eq!(options.disconnect_ms, 7);
         assert_eq!(options.mailbox, MailboxKind::Stable);
+    }
+
+    #[test]
+    fn a_socket_cannot_outlive_its_link() {
+        let mut conf = Conf::new();
+        conf.set("mailbox", "socket").unwrap();
+        let error = Options::resolve(&conf, "failover=auto").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "mailbox=socket cannot be had together with failover=auto"
+        );
+        let both = "failover=auto&mailbox=socket";
+        assert!(Options::resolve(&Conf::new(), both).is_err());
+        let query = "failover=connect&mailbox=socket";
+        let options = Options::resolve(&Conf::new(), query).unwrap();
+        assert!(options.insists_on_socket(&Conf::new(), query));
+        assert!(!options.insists_on_socket(&Conf::new(), "max_message=1000"));
+        assert!(!Options::default().insists_on_socket(&Conf::new(), "mailbox=auto"));
     }
 
     #[test]

@@ -149,8 +149,11 @@ options! {
     /// restored; then `CONNECTION_CLOSED`.
     send_wait_ms: u32 = "10000", Number(0..=3_600_000);
 
-    /// With failover=auto: how often, in milliseconds, a session that is not at a daemon of its first
-    /// entry tries to move back there; 0 never does.
+    /// With failover=auto: how often, in milliseconds, a session that is not where it belongs tries to go
+    /// back; 0 never does. It belongs to the daemon at which it was first (or to which `SPX_reconnect`
+    /// has moved it), and to any of an earlier entry of its name before one of a later entry. Without
+    /// it a daemon that was restarted stays without sessions. Each pause is between three quarters and one
+    /// and a half of that.
     failback_ms: u32 = "0", Number(0..=86_400_000);
 
     /// Messages are collected for so many microseconds and sent together: fewer system calls, and each
@@ -160,9 +163,11 @@ options! {
     /// `SPX_cork` for collecting by hand.
     send_batch_us: u32 = "0", Number(0..=1_000_000);
 
-    /// What a mailbox number is: `socket`, the link's socket itself (unix links only; on TCP it is
-    /// taken for `stable`), `stable`, a descriptor of its own, or `auto`: socket on unix links,
-    /// stable on TCP.
+    /// What a mailbox number is: `socket`, the link's socket itself, `stable`, a descriptor of its own,
+    /// or `auto`: socket on unix links, stable on TCP and with `failover=auto`. `socket` is for unix
+    /// links only, and not for `failover=auto`, where the link changes: a connect that is told so by the
+    /// program gives `ILLEGAL_SPREAD` if its name has an entry that is reached over TCP. Where the
+    /// environment or the file says so, it is `stable` then, with a warning.
     mailbox: MailboxKind = "auto", Choice(&[
         ("auto", MailboxKind::Auto),
         ("socket", MailboxKind::Socket),

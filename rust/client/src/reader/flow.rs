@@ -69,6 +69,11 @@ impl Flow {
     pub(super) fn resume(&mut self) {
         self.full = false;
     }
+
+    /// Nothing is read for the time being.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
 }
 
 impl Rx {

@@ -77,6 +77,7 @@ struct State {
 
 /// Runs for the life of the process.
 pub(super) fn run(shared: &Shared) {
+    fd::make_roomy();
     let mut state = State::default();
     let mut ready = [Ready {
         key: 0,

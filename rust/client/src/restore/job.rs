@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::home::Home;
 use super::link::{Came, NewLink};
 use super::plan::{Do, Limits, Plan};
 use crate::auto::{Auto, Fresh, MethodRunner, Resumed};
@@ -12,6 +13,7 @@ use crate::notice::Event;
 use crate::random::Random;
 use crate::search::{Search, SearchProgress};
 use crate::session::Session;
+use crate::sweep::Wish;
 use crate::sys::blocking::BlockingCall;
 use crate::sys::{fd, signals};
 
@@ -67,6 +69,8 @@ struct Searching {
 enum Moving {
     /// For another daemon, while the present one is well.
     Search(Box<Searching>),
+    /// It has accepted; until then it may take its time to order a message.
+    Proof(Box<NewLink>, Instant),
     /// The present daemon has been told good-bye; until then it may take its time.
     GoodBye(Box<NewLink>, Instant),
 }
@@ -84,13 +88,17 @@ pub(super) struct Job {
     /// Something has happened.
     due_now: bool,
     due: Option<Instant>,
-    /// When the session next tries to go back to its first entry.
-    back: Option<Instant>,
+    home: Home,
+    /// The program has the session move, by itself it goes back home.
+    on_purpose: bool,
 }
 
 impl Job {
     pub(super) fn new(session: Arc<Session>) -> Self {
+        let period = Duration::from_millis(u64::from(session.options.failback_ms));
         Self {
+            home: Home::new(session.candidate(), period),
+            on_purpose: false,
             session,
             plan: None,
             search: None,
@@ -100,7 +108,6 @@ impl Job {
             random: Random::new(),
             due_now: true,
             due: None,
-            back: None,
         }
     }
 
@@ -119,7 +126,7 @@ impl Job {
         self.search = None;
         self.link = None;
         self.attempts = 0;
-        // Of a move on purpose the new link is there already.
+        // Of a move the new link is there already, if it has been found to be good.
         if let Some(Moving::GoodBye(link, _)) = self.moving.take() {
             self.attempts = 1;
             plan.accepted(now);
@@ -130,22 +137,23 @@ impl Job {
 
     /// The session is to go to another daemon.
     pub(super) fn start_move(&mut self) {
-        if self.plan.is_none() && self.moving.is_none() {
+        if self.plan.is_none() && !matches!(self.moving, Some(Moving::GoodBye(..))) {
+            self.on_purpose = true;
             self.search_another(None);
         }
     }
 
-    /// Searches for a daemon other than the present one; `before`: only in the entries before that.
-    fn search_another(&mut self, before: Option<usize>) {
+    /// Searches for a daemon other than the present one; `wish`: only for what that says.
+    fn search_another(&mut self, wish: Option<Wish>) {
         let here = self.session.candidate();
         let Some(auto) = self.auto() else { return };
-        let mut wanted = auto.wanted.clone();
-        if let Some(before) = before {
-            wanted.entries.truncate(before);
-        }
+        let wanted = auto.wanted.clone();
         let deadline = Instant::now() + MOVE_WITHIN;
         let mut search = Search::automatic(wanted, &self.session.options, deadline);
         search.leave_out(here.endpoint);
+        if let Some(wish) = wish {
+            search.wish(wish);
+        }
         self.moving = Some(Moving::Search(Box::new(Searching::new(search))));
         self.due_now = true;
     }
@@ -165,7 +173,7 @@ impl Job {
             (None, Some(Moving::Search(search))) => search.until,
             _ => None,
         };
-        [self.due, search, self.back].into_iter().flatten().min()
+        [self.due, search].into_iter().flatten().min()
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -180,6 +188,7 @@ impl Job {
         match (&self.search, &self.moving) {
             (Some(search), _) => search.waits_for(),
             (None, Some(Moving::Search(search))) => search.waits_for(),
+            (None, Some(Moving::Proof(link, _))) => Some(link.waits_for()),
             (None, Some(Moving::GoodBye(..)) | None) => None,
         }
     }
@@ -197,9 +206,13 @@ impl Job {
         } else {
             self.advance_move();
         }
-        let idle = self.plan.is_none() && self.moving.is_none();
-        if idle && !self.wait_to_go_back() {
-            return Next::Over;
+        if self.plan.is_none() && self.moving.is_none() {
+            // There may be nothing to go back to.
+            let here = self.session.candidate();
+            self.due = self.home.next_try(&here, Instant::now(), &mut self.random);
+            if self.due.is_none() {
+                return Next::Over;
+            }
         }
         Next::Waits
     }
@@ -260,11 +273,12 @@ impl Job {
 
     fn start_search(&mut self, plan: &Plan) {
         let Some(auto) = self.auto() else { return };
-        let search = Search::automatic(
-            auto.wanted.clone(),
-            &self.session.options,
-            plan.gives_up_at(),
-        );
+        let wanted = auto.wanted.clone();
+        let until = plan.gives_up_at();
+        let mut search = Search::automatic(wanted, &self.session.options, until);
+        if let Some(wish) = self.home.preference() {
+            search.wish(wish);
+        }
         self.search = Some(Searching::new(search));
     }
 
@@ -279,6 +293,8 @@ impl Job {
         };
         self.attempts = self.attempts.saturating_add(search.search.attempts());
         self.search = None;
+        // Wherever this leads to, it is not what the program has asked for.
+        self.on_purpose = false;
         let now = Instant::now();
         match result {
             Ok(accepting) => {
@@ -342,7 +358,16 @@ impl Job {
             attempts: self.attempts,
         });
         match self.session.resume(fresh) {
-            Resumed::Done | Resumed::Over => None,
+            Resumed::Done => {
+                let here = self.session.candidate();
+                if std::mem::take(&mut self.on_purpose) {
+                    self.home.settle(&here);
+                } else {
+                    self.home.arrived(&here);
+                }
+                None
+            }
+            Resumed::Over => None,
             Resumed::Changed(fresh) => {
                 let Fresh {
                     socket,
@@ -360,52 +385,104 @@ impl Job {
 
     /// Goes on with a move, or begins to go back.
     fn advance_move(&mut self) {
-        if self.moving.is_none() && self.back.is_some_and(|back| back <= Instant::now()) {
-            self.back = None;
-            let here = self.session.candidate().rank;
-            if here > 0 {
-                self.search_another(Some(here));
+        let now = Instant::now();
+        if self.moving.is_none() && self.home.is_due(now) {
+            if self.session.is_between_transactions() {
+                let here = self.session.candidate();
+                self.on_purpose = false;
+                self.search_another(Some(self.home.way_back(&here)));
                 self.due_now = false;
+            } else {
+                self.home.postpone(now, &mut self.random);
             }
         }
-        let methods = self.auto().and_then(|auto| auto.methods.clone());
-        match self.moving.take() {
-            None => {}
-            Some(Moving::Search(mut search)) => match search.advance(methods.as_ref()) {
-                None => self.moving = Some(Moving::Search(search)),
-                Some(Err(error)) => {
-                    tracing::info!(%error, "no other daemon accepts; the session stays");
-                }
-                Some(Ok(accepting)) => {
-                    self.session.say_goodbye_and_stay();
-                    let until = Instant::now() + GOODBYE_WITHIN;
-                    self.due = Some(until);
-                    let link = Box::new(NewLink::new(*accepting));
+        loop {
+            match self.moving.take() {
+                None => return,
+                Some(Moving::Search(search)) => match self.advance_moving_search(search) {
+                    Some(moving @ Moving::Search(_)) => {
+                        self.moving = Some(moving);
+                        return;
+                    }
+                    next => self.moving = next,
+                },
+                Some(Moving::Proof(link, until)) => match self.prove(link, until) {
+                    Some(moving @ Moving::Proof(..)) => {
+                        self.due = Some(until);
+                        self.moving = Some(moving);
+                        return;
+                    }
+                    next => self.moving = next,
+                },
+                Some(Moving::GoodBye(link, until)) => {
+                    if now >= until {
+                        // It takes its time: no longer.
+                        self.session.shut_down();
+                        self.due = Some(now + GOODBYE_WITHIN);
+                    } else {
+                        self.due = Some(until);
+                    }
                     self.moving = Some(Moving::GoodBye(link, until));
+                    return;
                 }
-            },
-            Some(Moving::GoodBye(link, until)) => {
-                if Instant::now() >= until {
-                    // It takes its time: no longer.
-                    self.session.shut_down();
-                    self.due = Some(Instant::now() + GOODBYE_WITHIN);
-                } else {
-                    self.due = Some(until);
-                }
-                self.moving = Some(Moving::GoodBye(link, until));
             }
         }
     }
 
-    /// Sets the time for the next try to go back. False: there is nothing to go back to.
-    fn wait_to_go_back(&mut self) -> bool {
-        let period = self.session.options.failback_ms;
-        if period == 0 || self.session.candidate().rank == 0 {
-            return false;
+    /// Searches for a daemon to move to. `None`: there is none.
+    fn advance_moving_search(&mut self, mut search: Box<Searching>) -> Option<Moving> {
+        let methods = self.auto().and_then(|auto| auto.methods.clone());
+        let Some(result) = search.advance(methods.as_ref()) else {
+            return Some(Moving::Search(search));
+        };
+        if search.search.home_is_gone() {
+            let here = self.session.candidate();
+            tracing::info!(
+                daemon = %here.endpoint,
+                "the session stays: the daemon that it was at first is not in the list any more"
+            );
+            self.home.settle(&here);
         }
-        let period = Duration::from_millis(u64::from(period));
-        self.back.get_or_insert_with(|| Instant::now() + period);
-        true
+        match result {
+            Ok(accepting) => {
+                let mut link = Box::new(NewLink::new(*accepting));
+                if self.on_purpose {
+                    // The program may know that the present one is frozen.
+                    return Some(self.say_goodbye(link));
+                }
+                link.probe();
+                Some(Moving::Proof(link, Instant::now() + MOVE_WITHIN))
+            }
+            Err(error) => {
+                tracing::info!(%error, "no other daemon accepts; the session stays");
+                self.on_purpose = false;
+                None
+            }
+        }
+    }
+
+    fn say_goodbye(&self, link: Box<NewLink>) -> Moving {
+        self.session.say_goodbye_and_stay();
+        Moving::GoodBye(link, Instant::now() + GOODBYE_WITHIN)
+    }
+
+    /// Leaves the present daemon when the other one orders what it is sent. `None`: the session stays.
+    fn prove(&mut self, mut link: Box<NewLink>, until: Instant) -> Option<Moving> {
+        let most = self.session.options.recv_max_bytes;
+        let ended = !link.flush() || link.read(most, |_| ()) != Came::All;
+        let now = Instant::now();
+        if ended || now >= until && !link.proven {
+            tracing::info!("the other daemon orders nothing; the session stays");
+            return None;
+        }
+        if !link.proven {
+            return Some(Moving::Proof(link, until));
+        }
+        if !self.session.is_between_transactions() {
+            self.home.postpone(now, &mut self.random);
+            return None;
+        }
+        Some(self.say_goodbye(link))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use spread_proto::{Direction, Frame, FrameLayout, HEADER_LEN, Header, Name, service};
+use spread_proto::{
+    ByteOrder, Direction, Frame, FrameLayout, HEADER_LEN, Header, Hint, Name, service,
+};
 
 use super::plan::Group;
 use crate::auto::Place;
@@ -13,6 +15,10 @@ use crate::sys::fd;
 
 /// Bytes of one read.
 const READ: usize = 64 * 1024;
+
+/// Body of the message to ourselves that shows whether a daemon orders anything. Nobody else sends it
+/// to us under our own name.
+const PROBE: &[u8] = b"everspread: is this daemon in order?";
 
 /// What has come of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +42,8 @@ pub(super) struct NewLink {
     looked: usize,
     /// Groups that were left on it.
     pub(super) told: BTreeSet<Group>,
+    /// The message to ourselves has come.
+    pub(super) proven: bool,
 }
 
 impl NewLink {
@@ -52,7 +60,23 @@ impl NewLink {
             came: Vec::new(),
             looked: 0,
             told: BTreeSet::new(),
+            proven: false,
         }
+    }
+
+    /// Sends a message to ourselves. A daemon that has accepted may order nothing for seconds, as one
+    /// does that has just been started.
+    pub(super) fn probe(&mut self) {
+        let own = self.place.private_group;
+        Frame::new(
+            service::AGREED_MESS,
+            own,
+            Hint::NONE,
+            ByteOrder::NATIVE,
+            vec![own],
+            PROBE.to_vec(),
+        )
+        .encode_into(&mut self.out);
     }
 
     pub(super) fn join(&mut self, group: Group) {
@@ -128,6 +152,17 @@ impl NewLink {
             if rest.len() < layout.total() {
                 return true;
             }
+            if !self.proven
+                && header.name == self.place.private_group
+                && rest[layout.old_type + layout.groups..].starts_with(PROBE)
+                && layout.body == PROBE.len()
+            {
+                // Not for the program.
+                let end = self.looked + HEADER_LEN + layout.total();
+                self.came.drain(self.looked..end);
+                self.proven = true;
+                continue;
+            }
             if service::is_regular_membership(header.kind) {
                 let names = &rest[layout.old_type..layout.old_type + layout.groups];
                 let with_us = names
@@ -170,6 +205,7 @@ impl NewLink {
             came,
             looked: 0,
             told,
+            proven: true,
         };
         // All views up to here have been told.
         link.look(&mut |_| ());

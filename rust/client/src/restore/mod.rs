@@ -5,6 +5,7 @@
 //! number of them at a time: each is a [`job::Job`] of prompt steps around the state machine in
 //! [`plan`].
 
+mod home;
 mod job;
 mod link;
 mod plan;
@@ -27,7 +28,7 @@ enum Request {
     Move(Arc<Session>),
     /// Groups have been joined or left, or the session has ended.
     Changed(u64),
-    /// The session may go back to its first daemon.
+    /// The session may go to a daemon of an earlier entry.
     Watch(Arc<Session>),
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn begin_move(session: &Arc<Session>) -> bool {
     ask(Request::Move(Arc::clone(session)))
 }
 
-/// A session that may go back to its first daemon one day.
+/// A session that was opened at a daemon of a later entry, and may go to one of an earlier entry some day.
 pub(crate) fn watch(session: &Arc<Session>) {
     ask(Request::Watch(Arc::clone(session)));
 }

@@ -211,11 +211,15 @@ impl Plan {
             .pause_min
             .saturating_mul(doubled)
             .min(self.limits.pause_max);
-        // From three quarters to one and a half of it.
-        let pause = base * 3 / 4 + random_below(base * 3 / 4, random);
+        let pause = spread(base, random);
         self.phase = Phase::Pausing { until: now + pause };
         pause
     }
+}
+
+/// From three quarters to one and a half of a pause, so that those of many sessions do not end at once.
+pub(super) fn spread(pause: Duration, random: &mut Random) -> Duration {
+    pause * 3 / 4 + random_below(pause * 3 / 4, random)
 }
 
 fn random_below(bound: Duration, random: &mut Random) -> Duration {

@@ -33,6 +33,9 @@ struct World {
     now: Instant,
     random: Random,
     log: Vec<String>,
+    wish: Option<Wish>,
+    /// What the last sweep has found out of the home that it wished for.
+    home_is_gone: bool,
 }
 
 impl World {
@@ -44,6 +47,8 @@ impl World {
             now: Instant::now(),
             random: Random::seeded(11),
             log: Vec::new(),
+            wish: None,
+            home_is_gone: false,
         }
     }
 
@@ -82,6 +87,15 @@ impl World {
         let entries = SpreadName::parse(name.as_bytes())?.entries;
         let start = self.now;
         let mut sweep = Sweep::new(entries, rules, limit.map(|limit| start + limit));
+        if let Some(wish) = &self.wish {
+            sweep.wish(wish.clone());
+        }
+        let result = self.run(&mut sweep);
+        self.home_is_gone = sweep.home_is_gone();
+        result
+    }
+
+    fn run(&mut self, sweep: &mut Sweep) -> Result<String, Error> {
         loop {
             assert!(self.log.len() < 1000, "the sweep does not end");
             let avoided = &self.avoided;
@@ -417,4 +431,100 @@ proptest! {
             prop_assert_eq!(world.places[world.log.last().unwrap()], Does::Fail(error));
         }
     }
+}
+
+fn home(address: &str, rank: usize, others_before: usize) -> Option<Wish> {
+    let endpoint = Endpoint::Tcp(address.parse().unwrap());
+    Some(Wish {
+        home: Candidate { endpoint, rank },
+        others_before,
+    })
+}
+
+#[test]
+fn a_home_comes_first_among_the_addresses_of_its_name() {
+    let mut world = World::new()
+        .host("d", &["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+        .host("e", &["127.0.0.4", "127.0.0.5"]);
+    world.wish = home("127.0.0.5:7", 1, usize::MAX);
+    let result = world.sweep("7@d,7@e,7@127.0.0.6", RULES, None);
+    assert_eq!(result, Err(Error::CouldNotConnect));
+    assert_eq!(
+        world.log[..3],
+        ["127.0.0.1:7", "127.0.0.2:7", "127.0.0.3:7"]
+    );
+    assert_eq!(
+        world.log[3..],
+        ["127.0.0.5:7", "127.0.0.4:7", "127.0.0.6:7"]
+    );
+    assert!(!world.home_is_gone);
+    // It has just failed: not before others.
+    let mut world = World::new()
+        .host("d", &["127.0.0.1", "127.0.0.2"])
+        .avoid("127.0.0.2:7");
+    world.wish = home("127.0.0.2:7", 0, usize::MAX);
+    let result = world.sweep("7@d", RULES, None);
+    assert_eq!(result, Err(Error::CouldNotConnect));
+    assert_eq!(world.log, ["127.0.0.1:7", "127.0.0.2:7"]);
+}
+
+#[test]
+fn the_way_back_leads_home_or_to_an_earlier_entry_only() {
+    let name = "7@d,7@e,7@127.0.0.9";
+    let world = || {
+        World::new()
+            .host("d", &["127.0.0.1", "127.0.0.2"])
+            .host("e", &["127.0.0.3", "127.0.0.4"])
+    };
+    let vain = Err(Error::CouldNotConnect);
+    // Within its own name.
+    let mut one = world();
+    one.wish = home("127.0.0.2:7", 0, 0);
+    assert_eq!(one.sweep(name, RULES, None), vain);
+    assert_eq!(one.log, ["127.0.0.2:7"]);
+    // From the spare, whose own entry has no others to go to.
+    let mut two = world();
+    two.wish = home("127.0.0.2:7", 0, 2);
+    assert_eq!(two.sweep(name, RULES, None), vain);
+    assert_eq!(
+        two.log,
+        ["127.0.0.2:7", "127.0.0.1:7", "127.0.0.3:7", "127.0.0.4:7"]
+    );
+    // The home is in the second entry, where the session is too.
+    let mut three = world();
+    three.wish = home("127.0.0.4:7", 1, 1);
+    assert_eq!(three.sweep(name, RULES, None), vain);
+    assert_eq!(three.log, ["127.0.0.1:7", "127.0.0.2:7", "127.0.0.4:7"]);
+}
+
+#[test]
+fn a_home_is_gone_when_its_name_says_so_and_not_when_nobody_answers() {
+    let gone = |world: World, name: &str, rules| {
+        let mut world = world;
+        world.wish = home("127.0.0.2:7", 0, 0);
+        let _ = world.sweep(name, rules, None);
+        world.home_is_gone
+    };
+    let with = || World::new().host("d", &["127.0.0.1", "127.0.0.2"]);
+    let without = || World::new().host("d", &["127.0.0.1", "127.0.0.3"]);
+    assert!(!gone(with(), "7@d", RULES));
+    assert!(gone(without(), "7@d", RULES));
+    let down = World::new().unknown("d", Error::CouldNotConnect);
+    assert!(!gone(down, "7@d", RULES));
+    // An entry whose lookup failed may have it.
+    let mut half = without().unknown("e", Error::ConnectionClosed);
+    half.wish = home("127.0.0.2:7", 1, 2);
+    assert_eq!(
+        half.sweep("7@d,7@e", RULES, None),
+        Err(Error::ConnectionClosed)
+    );
+    assert!(!half.home_is_gone);
+    // A sweep that has not come to its entry knows nothing.
+    let mut early = without().place("127.0.0.1:7", Does::Accept);
+    early.wish = home("127.0.0.9:7", 1, 2);
+    assert_eq!(
+        early.sweep("7@d,7@127.0.0.9", RULES, None).unwrap(),
+        "127.0.0.1:7"
+    );
+    assert!(!early.home_is_gone);
 }

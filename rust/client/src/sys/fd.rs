@@ -119,10 +119,6 @@ impl FileId {
 const FLOORS: [RawFd; 3] = [1024, 512, 64];
 
 /// A duplicate of `fd` whose number is as far out of the way as the limit of the process allows.
-///
-/// The first number in a range that the process has not used before makes the kernel enlarge its
-/// table, which takes milliseconds once there is a second thread. The background reader's own
-/// descriptors have the same floors and are made before any drain, so drains do not pay for that.
 pub(crate) fn duplicate_high(fd: RawFd) -> io::Result<OwnedFd> {
     let mut copy = -1;
     for floor in FLOORS {
@@ -366,10 +362,54 @@ pub(crate) fn push(fd: RawFd) {
     let _ = socket2::SockRef::from(&socket).set_tcp_nodelay(true);
 }
 
+/// The process's table of descriptors is known to reach to the high numbers.
+static ROOMY: AtomicBool = AtomicBool::new(false);
+
 /// Moves `fd` out of the way of mailboxes, and of what programs put into an `fd_set`, as far as the
-/// limit of the process allows. Where no number is left the descriptor stays where it is.
+/// limit of the process allows. Where no number is left the descriptor stays where it is. So do the
+/// first ones of a process that had threads before, see [`make_roomy`].
 pub(crate) fn move_high(fd: OwnedFd) -> OwnedFd {
-    duplicate_high(fd.as_raw_fd()).unwrap_or(fd)
+    if !ROOMY.load(Ordering::Relaxed) && has_threads() {
+        return fd;
+    }
+    match duplicate_high(fd.as_raw_fd()) {
+        Ok(high) => {
+            ROOMY.store(true, Ordering::Relaxed);
+            high
+        }
+        Err(_) => fd,
+    }
+}
+
+/// Has the table of descriptors grow to the high numbers, for which the system lets a process with
+/// threads wait for a whole grace period of its read-copy-update (5 to 15 ms). Neither a connect nor
+/// a drain should take so long: the background thread waits.
+pub(crate) fn make_roomy() {
+    if !ROOMY.load(Ordering::Relaxed) {
+        for floor in FLOORS {
+            // Linux makes room for the new number, if it is below the limit of the process, before it
+            // sees that there is nothing to duplicate. So not even for a moment there is a descriptor
+            // more.
+            // SAFETY: dup2 of no descriptor touches nothing.
+            unsafe { libc::dup2(-1, floor) };
+        }
+        // Where it has not helped the next connect waits.
+        ROOMY.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether the process is known to have more than one thread.
+fn has_threads() -> bool {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: looks a name up among the libraries that are loaded.
+        let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_single_threaded".as_ptr()) };
+        // SAFETY: glibc (2.32 and later) documents it as a `char` that lives for ever.
+        if let Some(single) = unsafe { symbol.cast::<libc::c_char>().as_ref() } {
+            return *single == 0;
+        }
+    }
+    false
 }
 
 /// Whether error `code` means "nothing there now, ask again".

@@ -21,10 +21,16 @@ const EAI_ADDRFAMILY: libc::c_int = -9;
 
 /// The stream addresses of `host`, with port 0, in the resolver's order. Blocks.
 pub(crate) fn lookup(host: &[u8]) -> Result<Vec<SocketAddr>, ResolveError> {
+    ask(host, 0)
+}
+
+/// The same with these flags (`AI_NUMERICHOST` and the like).
+fn ask(host: &[u8], flags: libc::c_int) -> Result<Vec<SocketAddr>, ResolveError> {
     let name = CString::new(host).map_err(|_| ResolveError::Unknown)?;
     // SAFETY: `addrinfo` is plain data for which all zeroes is a valid value.
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
     hints.ai_socktype = libc::SOCK_STREAM;
+    hints.ai_flags = flags;
     let mut list: *mut libc::addrinfo = std::ptr::null_mut();
     // SAFETY: the name is NUL-terminated, the service may be null, hints and result are live.
     let code = unsafe {
@@ -143,11 +149,19 @@ fn text_of(code: i32) -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// The address itself, if `host` is a literal: no resolver is asked.
+/// The address itself, if `host` is a literal: nobody is asked over a network. Beside the usual forms
+/// those count that only the C library knows (`127.1`, `0x7f000001`, `fe80::1%eth0`).
 pub(crate) fn literal(host: &[u8], port: u16) -> Option<SocketAddr> {
     let text = std::str::from_utf8(host).ok()?;
-    let ip: IpAddr = text.parse().ok()?;
-    Some(SocketAddr::new(ip, port))
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Some(SocketAddr::new(ip, port));
+    }
+    if !host.first()?.is_ascii_digit() && !host.contains(&b':') {
+        return None;
+    }
+    let mut address = *ask(host, libc::AI_NUMERICHOST).ok()?.first()?;
+    address.set_port(port);
+    Some(address)
 }
 
 #[cfg(test)]
@@ -164,7 +178,27 @@ mod tests {
             literal(b"::1", 7).map(|a| a.to_string()).as_deref(),
             Some("[::1]:7")
         );
-        assert_eq!(literal(b"localhost", 7), None);
+        for (text, address) in [
+            ("127.1", "127.0.0.1:7"),
+            ("0177.2.3", "127.2.0.3:7"),
+            ("0x7f000001", "127.0.0.1:7"),
+            ("2130706433", "127.0.0.1:7"),
+            ("::1%1", "[::1%1]:7"),
+        ] {
+            let found = literal(text.as_bytes(), 7).map(|a| a.to_string());
+            assert_eq!(found.as_deref(), Some(address), "{text}");
+        }
+        for name in [
+            "localhost",
+            "",
+            "1.2.3.4.5",
+            "256.0.0.1",
+            "3d.example",
+            "1::2::3",
+            "127.1 x",
+        ] {
+            assert_eq!(literal(name.as_bytes(), 7), None, "{name}");
+        }
     }
 
     #[test]

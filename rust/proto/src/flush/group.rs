@@ -161,6 +161,13 @@ impl Group {
         queued + early + self.postponed_bytes
     }
 
+    /// Whether the group is not on its way from one view to the next.
+    pub(super) fn is_steady(&self) -> bool {
+        self.standing == Standing::Joined
+            && self.queue.is_empty()
+            && matches!(self.phase, Phase::Steady | Phase::Verify)
+    }
+
     /// The view's id, if a program may send to the group now. The flag: in the vulnerable form
     /// where the service does not keep the order of different senders.
     pub(super) fn may_send(&self) -> Result<(GroupId, bool), Refusal> {

@@ -77,6 +77,12 @@ impl Machine {
         !self.out.controls.is_empty()
     }
 
+    /// Whether no group is on its way from one view to the next, and nothing waits to be sent.
+    #[must_use]
+    pub fn is_steady(&self) -> bool {
+        !self.has_controls() && self.groups.values().all(Group::is_steady)
+    }
+
     /// What the program receives next. Changes with [`take_next`](Self::take_next) only.
     #[must_use]
     pub fn next(&self) -> Option<&Delivery> {
