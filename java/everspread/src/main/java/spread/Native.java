@@ -45,7 +45,13 @@ final class Native {
     static final int ENDED = 4;
     static final int RENAMED = 5;
 
+    /** Of the methods below: a library with another number is for another jar. */
+    static final int INTERFACE = 2;
+
     private Native() {}
+
+    /** The library's own {@link #INTERFACE}. */
+    static native int interfaceVersion();
 
     /**
      * Opens a session.

@@ -222,6 +222,15 @@ class LifecycleTest {
                     .contains("spread.SpreadException: no native library for Linux on ")
                     .contains("/no/such/library.so");
         }
+        // A library of something else.
+        bad[0] =
+                "-Dspread.native.path="
+                        + System.getProperty("spread.test.libraries")
+                        + "/libspread_testd_jni.so";
+        try (Programs.Program program = Programs.java(Programs.ours(), bad)) {
+            assertThat(program.end(1))
+                    .contains("spread.SpreadException: the native library is that of another");
+        }
         String library =
                 new File("target/classes/META-INF/native").listFiles()[0].getAbsolutePath()
                         + "/libspread_jni.so";

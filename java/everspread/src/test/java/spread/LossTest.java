@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import spread.ext.SpreadClient;
@@ -170,6 +172,48 @@ class LossTest {
             new SpreadGroup().join(connection, "room");
             joined.await();
             connection.disconnect();
+        }
+    }
+
+    /** A send finds the loss first; what waits is still the listeners', whatever is in it. */
+    @Test
+    void failedSendTakesNothingFromTheListeners() throws Exception {
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            CountDownLatch inside = new CountDownLatch(1);
+            CountDownLatch go = new CountDownLatch(1);
+            List<Byte> got = new CopyOnWriteArrayList<>();
+            SpreadConnection client = daemon.welcome("me");
+            client.add(
+                    (BasicMessageListener)
+                            message -> {
+                                got.add(message.getData()[0]);
+                                inside.countDown();
+                                try {
+                                    go.await();
+                                } catch (InterruptedException e) {
+                                    throw new AssertionError(e);
+                                }
+                            });
+            ByteOrder big = ByteOrder.BIG_ENDIAN;
+            daemon.out.write(FakeDaemon.frame(big, 2, "x", 0, new byte[] {1}, "room"));
+            inside.await();
+            daemon.out.write(FakeDaemon.frame(big, 0x1100, "x", 0, new byte[3], "room"));
+            daemon.out.write(FakeDaemon.frame(big, 2, "x", 0, new byte[] {2}, "room"));
+            daemon.hangUp();
+            Wait.until(
+                    "a send that fails",
+                    () -> {
+                        try {
+                            client.multicast(Peer.message("room", (byte) 0));
+                            return false;
+                        } catch (SpreadException e) {
+                            return true;
+                        }
+                    });
+            go.countDown();
+            Wait.until("the other message", () -> got.size() == 2);
+            assertThat(got).containsExactly((byte) 1, (byte) 2);
+            client.disconnect();
         }
     }
 

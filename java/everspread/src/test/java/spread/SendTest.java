@@ -245,6 +245,51 @@ class SendTest {
         assertThat(peer.data().getData()).containsExactly(1);
     }
 
+    /** Fields that are there from the message before are not written again. */
+    @Test
+    void groupsOfOneMessageDoNotGetIntoTheNext() throws Exception {
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            SpreadConnection client = daemon.welcome("me");
+            String[][] lists = {
+                {"a", "b", "c"},
+                {"a", "b", "c"},
+                {"a"},
+                {"a", "b", "c"},
+                {"c", "b", "a"},
+                {"b", "b"},
+                {},
+                {"b", "longer name", "a"},
+                {"b", "long", "a"}
+            };
+            for (int length : new int[] {0, 5, 200}) {
+                for (String[] list : lists) {
+                    byte[] body = new byte[length];
+                    Arrays.fill(body, (byte) 'x');
+                    SpreadMessage message = new SpreadMessage();
+                    message.addGroups(list);
+                    message.setData(body);
+                    client.multicast(message);
+                    ByteBuffer frame = ByteBuffer.wrap(daemon.readFrame());
+                    for (int i = 0; i < list.length; i++) {
+                        assertThat(name(frame, 48 + 32 * i)).isEqualTo(list[i]);
+                    }
+                    byte[] sent =
+                            Arrays.copyOfRange(
+                                    frame.array(), 48 + 32 * list.length, frame.limit());
+                    assertThat(sent).isEqualTo(body);
+                    SpreadMessage nameless = new SpreadMessage();
+                    nameless.addGroups(new String[] {"z", null});
+                    assertThatNullPointerException().isThrownBy(() -> client.multicast(nameless));
+                }
+            }
+            client.multicast(
+                    new SpreadMessage[] {Peer.message("a", (byte) 1), Peer.message("b", (byte) 2)});
+            assertThat(name(ByteBuffer.wrap(daemon.readFrame()), 48)).isEqualTo("a");
+            assertThat(name(ByteBuffer.wrap(daemon.readFrame()), 48)).isEqualTo("b");
+            client.disconnect();
+        }
+    }
+
     @Test
     void messageAndArrayMayBeUsedAgainAtOnce() throws Exception {
         peer.join("reuse");
