@@ -285,7 +285,8 @@ class ConnectTest {
 
     @Test
     void soIsOneThatResets() throws Exception {
-        for (Part[] script : new Part[][] {{}, {LISTEN}, {LISTEN, OFFER}}) {
+        // Before it has heard anything, the reset may come in time for the connect call itself.
+        for (Part[] script : new Part[][] {{LISTEN}, {LISTEN, OFFER}}) {
             List<Part> parts = new ArrayList<>(Arrays.asList(script));
             parts.add(FakeDaemon::reset);
             assertThat(failureOn(parts.toArray(new Part[0]))).startsWith("Connection closed");
