@@ -12,6 +12,7 @@
 //! arms it again when nobody has come back. See [`Watch`].
 
 mod flow;
+mod pace;
 mod thread;
 
 use std::collections::HashMap;
@@ -20,11 +21,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use flow::{Flow, dry, gave, note_loss, one_left, refill};
+pub(crate) use flow::{Flow, dry, gave, note_loss, one_left, refill, room_for_new_link, target};
 
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::Epoll;
 use crate::sys::{clock, fd, signals};
+use crate::window;
+
+use self::pace::Pace;
 
 /// How often links are looked at that are left to their programs. A slow reader must be drained within
 /// milliseconds: a real daemon has dropped a client that read nothing for 6 ms. But each look costs a
@@ -73,6 +77,12 @@ pub(crate) struct Watch {
     stayed_away: u32,
     /// The program has taken a message since the last drain.
     pub(crate) taken: bool,
+    /// The link is out of the set while it is left to the program for a moment (stable kind).
+    aside: bool,
+    /// Bytes in the link have been left to the program, for which its mailbox stays readable (stable kind).
+    pub(crate) left: bool,
+    /// Whether the program takes what it is given fast enough.
+    pace: Pace,
     /// Waits in a row of receivers that came before the reader, soon after the one before.
     streak: u32,
     /// How long the streak must be.
@@ -99,6 +109,9 @@ impl Default for Watch {
             reads: 0,
             stayed_away: 0,
             taken: false,
+            aside: false,
+            left: false,
+            pace: Pace::default(),
             streak: 0,
             needed: FIRST_STREAK,
             has_read: false,
@@ -235,6 +248,7 @@ fn enter(shared: &Shared, session: &Session, rx: &mut Rx) -> std::io::Result<()>
     }
     rx.watch.entered = true;
     rx.watch.armed = true;
+    rx.watch.aside = false;
     Ok(())
 }
 
@@ -365,6 +379,7 @@ fn begin_ticking(shared: &Shared, session: &Session, rx: &mut Rx) -> bool {
 pub(crate) fn has_read(rx: &mut Rx) {
     rx.watch.reads = rx.watch.reads.wrapping_add(1);
     rx.watch.has_read = true;
+    rx.watch.left = false;
     rx.watch.polled = false;
 }
 
@@ -390,9 +405,12 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
             std::mem::take(&mut watch.wants) && held > 0 || has_read && more && watch.armed
         }
     };
+    window::settle(session, rx);
     let eased = flow::eased(session, rx);
     look |= eased.read;
-    if std::mem::take(&mut rx.watch.parked)
+    // The program may wait for its mailbox now.
+    let aside = rx.watch.aside && held == 0;
+    if (std::mem::take(&mut rx.watch.parked) || aside)
         && let Some(shared) = reader()
     {
         rearm(&shared, session, rx);
@@ -423,6 +441,19 @@ pub(crate) fn watch_link(session: &Session, rx: &mut Rx) {
     rx.watch.flow.resume();
     // An error leaves it to the receivers.
     let _ = enter(&shared, session, rx);
+}
+
+/// A sender waits for what is to come, and its program may not receive meanwhile: the reader drains the
+/// link at once, and goes on doing so.
+pub(crate) fn drain_for_sender(session: &Session, rx: &mut Rx) {
+    let Some(shared) = reader() else { return };
+    rx.watch.stayed_away = rx.watch.reads;
+    rx.watch.polled = false;
+    rx.watch.taken = false;
+    if rx.owner.is_none() {
+        rearm(&shared, session, rx);
+    }
+    shared.ask(Request::Look(session.key()));
 }
 
 /// Has the reader look at a session's link again.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::pace::Taken as PaceTaken;
 use super::{Request, SECOND_LOOK, Shared, TICK, flow, lock};
 use crate::claim::Taken;
 use crate::cork::{self, Flushed};
@@ -12,6 +13,7 @@ use crate::fork;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
 use crate::sys::{clock, fd, memory};
+use crate::window;
 
 /// The bell's key in the epoll set.
 pub(super) const BELL_KEY: u64 = u64::MAX;
@@ -33,6 +35,9 @@ const REST: Duration = Duration::from_millis(1);
 
 /// With so much in the inbox of a stable mailbox there is no hurry to add to it.
 const PLENTY: usize = crate::inbox::SLAB_LEN;
+
+/// With more than that in the inbox a program is behind, however fast it takes.
+const MUCH: usize = 16 << 20;
 
 /// Free memory is given back not more often than this: it takes the allocator some milliseconds.
 const TRIM_AGAIN: Duration = Duration::from_secs(1);
@@ -91,7 +96,7 @@ pub(super) fn run(shared: &Shared) {
             state.arrival(shared, *one);
         }
         state.requests(shared);
-        state.rested();
+        state.rested(shared);
         state.tick(shared);
         state.trim();
         for session in std::mem::take(&mut state.again) {
@@ -181,43 +186,52 @@ impl State {
                 let Some(session) = shared.session(key / 2) else {
                     return;
                 };
+                if one.ended && session.kind == Kind::Socket {
+                    window::link_is_over(&session);
+                }
                 if key % 2 == 1 {
                     mailbox_closed(&session);
-                } else if one.ended || !self.may_rest(&session) {
+                } else if one.ended || !self.may_rest(shared, &session) {
                     self.drain(session);
                 }
             }
         }
     }
 
-    /// On a socket mailbox an arrival is first left to the program, which the kernel has woken too,
-    /// as long as the program has not stayed away before; a small one for good. On a stable one it is left for as long where
-    /// an event loop of ours waits for it too, or the program is at it and has much to take already. True: nothing to do now.
-    fn may_rest(&mut self, session: &Arc<Session>) -> bool {
-        let rx = session.rx();
-        let reads = rx.watch.reads;
+    /// An arrival is first left to a program that keeps up. On a socket mailbox, where the kernel has woken it too, as long
+    /// as it has not stayed away before; a small one for good. On a stable one where the program reads the link itself, or has much to
+    /// take and is at it, or an event loop of ours waits for the link too. True: nothing to do now.
+    fn may_rest(&mut self, shared: &Shared, session: &Arc<Session>) -> bool {
+        let mut rx = session.rx();
+        note_pace(&mut rx);
+        let comes = rx.watch.reads != rx.watch.stayed_away;
+        let have = rx.inbox.len();
         let rests = match session.kind {
-            Kind::Socket if reads != rx.watch.stayed_away => {
-                if fd::unread(session.link_fd()).is_ok_and(|waiting| waiting < LITTLE) {
-                    return true;
-                }
-                true
-            }
-            Kind::Socket => false,
+            Kind::Socket => comes && keeps_up(&rx),
+            Kind::Stable if rx.watch.polled => true,
             Kind::Stable => {
-                let plenty = rx.inbox.len() >= PLENTY && rx.owner.is_none() && rx.spill.is_none();
-                rx.watch.polled || rx.watch.taken && plenty
+                let at_it = comes && have > 0 || rx.watch.taken && have >= PLENTY;
+                at_it && rx.owner.is_none() && !session.claim.is_shared() && keeps_up(&rx)
             }
         };
-        drop(rx);
-        if rests {
-            self.rest(session, reads);
+        if !rests {
+            return false;
         }
-        rests
+        let waiting = fd::unread(session.link_fd()).unwrap_or(usize::MAX);
+        if session.kind == Kind::Socket && waiting < LITTLE {
+            return true;
+        }
+        if session.kind == Kind::Stable && !rx.watch.polled {
+            rx.watch.left = waiting > 0;
+            // Being woken by each further arrival would only cost.
+            rx.watch.aside = super::leave(shared, session, &mut rx);
+        }
+        self.rest(session, &mut rx);
+        true
     }
 
     /// Comes back to a session in a moment.
-    fn rest(&mut self, session: &Arc<Session>, reads: u32) {
+    fn rest(&mut self, session: &Arc<Session>, rx: &mut Rx) {
         let known = self
             .resting
             .iter()
@@ -226,7 +240,7 @@ impl State {
             self.resting.push(Resting {
                 until: Instant::now() + REST,
                 session: Arc::clone(session),
-                reads,
+                reads: rx.watch.reads,
             });
         }
     }
@@ -256,7 +270,10 @@ impl State {
                 }
                 Request::Tick(key) => {
                     if let Some(session) = shared.session(key) {
-                        let reads = session.rx().watch.reads;
+                        let mut rx = session.rx();
+                        note_pace(&mut rx);
+                        let reads = rx.watch.reads;
+                        drop(rx);
                         self.ticking.push(Ticking {
                             session,
                             reads,
@@ -277,8 +294,11 @@ impl State {
     fn look(&mut self, shared: &Shared, session: Arc<Session>) {
         let mut rx = session.rx();
         if rx.watch.armed || rx.watch.ticking || rx.owner.is_some() {
+            let armed = rx.watch.armed;
             drop(rx);
-            self.drain(session);
+            if !armed || !self.may_rest(shared, &session) {
+                self.drain(session);
+            }
         } else {
             // What waits is reported at once.
             arm(shared, &session, &mut rx);
@@ -304,7 +324,8 @@ impl State {
                 return false;
             }
             let enough = if entry.suspect { 0 } else { FEW_READS };
-            if reads > enough {
+            note_pace(&mut rx);
+            if reads > enough && (rx.owner.is_some() || keeps_up(&rx)) {
                 // A busy program mostly waits; one that does not may just have left.
                 entry.suspect = !entry.suspect && rx.owner.is_none();
                 return true;
@@ -326,7 +347,7 @@ impl State {
 
     /// Drains the socket mailboxes whose arrival has rested. A program that has read its link
     /// meanwhile is left alone for as long again.
-    fn rested(&mut self) {
+    fn rested(&mut self, shared: &Shared) {
         let now = Instant::now();
         let mut due = Vec::new();
         self.resting.retain_mut(|rest| {
@@ -335,9 +356,12 @@ impl State {
             }
             if !rest.session.closed.load(Ordering::Acquire) {
                 // A thread that has the lock is there, too.
-                let reads = rest.session.rx_now().map(|rx| rx.watch.reads);
-                if reads != Some(rest.reads) {
-                    rest.reads = reads.unwrap_or(rest.reads);
+                let stays = rest.session.rx_now().is_none_or(|mut rx| {
+                    let reads = std::mem::replace(&mut rest.reads, rx.watch.reads);
+                    note_pace(&mut rx);
+                    reads != rx.watch.reads && keeps_up(&rx)
+                });
+                if stays {
                     rest.until = now + REST;
                     return true;
                 }
@@ -346,6 +370,12 @@ impl State {
             false
         });
         for session in due {
+            {
+                let mut rx = session.rx();
+                if rx.watch.aside {
+                    super::rearm(shared, &session, &mut rx);
+                }
+            }
             if !call_back(&session) {
                 self.drain(session);
             }
@@ -367,11 +397,9 @@ impl State {
         }
         if rx.owner.is_some() {
             rx.watch.wants = true;
-            let reads = rx.watch.reads;
-            drop(rx);
             // The owner may have left by a long jump, and nobody would notice on a stable mailbox.
             if session.kind == Kind::Stable {
-                self.rest(&session, reads);
+                self.rest(&session, &mut rx);
             }
             return;
         }
@@ -400,6 +428,8 @@ impl State {
         rx.watch.stayed_away = rx.watch.reads;
         rx.watch.polled = false;
         rx.watch.taken = false;
+        rx.watch.left = false;
+        note_pace(&mut rx);
         let more = drain_some(&session, &mut rx, link);
         // Before the lock, which a fork waits for: no child inherits it.
         drop(held);
@@ -440,6 +470,21 @@ impl State {
             }
         }
     }
+}
+
+/// Whether the program keeps up with what comes.
+fn keeps_up(rx: &Rx) -> bool {
+    let far_behind = rx.inbox.len() > MUCH || rx.spill.is_some() || !rx.later.is_empty();
+    !far_behind && rx.watch.pace.keeps_up()
+}
+
+fn note_pace(rx: &mut Rx) {
+    let taken = PaceTaken {
+        messages: rx.taken,
+        bytes: rx.taken_bytes,
+        waiting: rx.inbox.len(),
+    };
+    rx.watch.pace.note(Instant::now(), taken);
 }
 
 /// Has arrivals wake the reader again. What is there already is reported at once.
@@ -500,7 +545,12 @@ fn drain_some(session: &Session, rx: &mut Rx, link: RawFd) -> bool {
         if turn == 0 {
             break true;
         }
-        let room = flow::room(session, rx).min(turn);
+        let mut room = flow::room(session, rx).min(turn);
+        // Of a socket mailbox the last byte stays, and so the end of the stream is not come to.
+        let of_rest = room == 0 && session.kind == Kind::Stable;
+        if of_rest {
+            room = flow::rest(rx, link).min(turn);
+        }
         if room == 0 {
             // It has ended by its policy.
             arrived |= rx.ended;
@@ -531,6 +581,9 @@ fn drain_some(session: &Session, rx: &mut Rx, link: RawFd) -> bool {
                 }
                 arrived = true;
                 turn -= count.min(turn);
+                if of_rest {
+                    flow::took_of_rest(rx, count);
+                }
                 flow::took(session, rx, count);
             }
             Err(error) => match error.raw_os_error() {
