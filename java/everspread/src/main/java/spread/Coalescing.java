@@ -46,7 +46,12 @@ final class Coalescing {
         if (!held) {
             since = now;
             if (!queued) {
-                enqueue();
+                try {
+                    enqueue();
+                } catch (OutOfMemoryError e) {
+                    // The system has no thread left.
+                    return false;
+                }
                 queued = true;
             }
             held = true;
@@ -105,7 +110,6 @@ final class Coalescing {
                 Thread fresh = new Thread(Coalescing::run, "spread-flusher");
                 fresh.setDaemon(true);
                 fresh.setContextClassLoader(null);
-                // Fails where the system has no thread left; then nothing is kept back.
                 fresh.start();
                 thread = fresh;
             }
