@@ -28,13 +28,17 @@ class ListenerTest {
     @RegisterExtension
     static final TestNetworkExtension NETWORK = TestNetworkExtension.daemons(1);
 
+    /** Of each test another one: a listener's thread may still be ending the connection of the last. */
+    private static int last;
+
+    private final String name = "listen" + ++last;
     private final SpreadConnection connection = new SpreadConnection();
     private final BlockingQueue<String> seen = new LinkedBlockingQueue<>();
 
     @BeforeEach
     void connect() throws Exception {
         TestNetwork.Daemon daemon = NETWORK.network().daemon(0);
-        connection.connect(daemon.address(), daemon.port(), "listener", false, false);
+        connection.connect(daemon.address(), daemon.port(), name, false, false);
         new SpreadGroup().join(connection, "room");
     }
 
@@ -191,7 +195,7 @@ class ListenerTest {
                             seen.add("got" + message.getData()[0]);
                         });
         send(1);
-        expect("#listener#d1", "Already connected.");
+        expect("#" + name + "#d1", "Already connected.");
         expect("true", "Tried to receive while there are listeners", "got1", "got2");
     }
 
