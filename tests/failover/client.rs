@@ -6,8 +6,8 @@ use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use spread_client::{
-    Conf, Connect, ConnectArguments, ConnectProgress, Error, Event, MethodRunner, Name, OutSlice,
-    Outgoing, Progress, Receive, Room, Send, TimeLimit,
+    Conf, Connect, ConnectArguments, ConnectProgress, Error, Event, MethodRunner, Name,
+    OLDEST_DAEMON, OutSlice, Outgoing, Progress, Receive, Room, Send, TimeLimit,
 };
 use spread_proto::service;
 
@@ -85,6 +85,7 @@ pub(crate) fn connect_within(name: &str, private: &str, limit: TimeLimit) -> Res
         again: None,
         limit,
         conf: &Conf::new(),
+        oldest_daemon: OLDEST_DAEMON,
     })
 }
 
@@ -104,6 +105,7 @@ pub(crate) fn connect_with(
         again: again.cloned(),
         limit: TimeLimit::After(PATIENCE),
         conf: &Conf::new(),
+        oldest_daemon: OLDEST_DAEMON,
     })
 }
 

@@ -68,15 +68,24 @@ impl Methods {
                 if running.swap(true, Ordering::AcqRel) {
                     return false;
                 }
+                let _running = Running(&running);
                 let mut ok = true;
                 for method in methods.iter() {
                     // SAFETY: the program has registered the method for this.
                     ok &= unsafe { method.run(fd) };
                 }
-                running.store(false, Ordering::Release);
                 ok
             }))
         })
+    }
+}
+
+/// Methods that run, to the end of their thread if one of them ends it.
+struct Running<'a>(&'a AtomicBool);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -218,4 +227,43 @@ pub(crate) unsafe extern "C" fn SP_set_auth_methods(
         }
         replace(list)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// Meets the test twice: when it has begun, and before it ends.
+    unsafe extern "C-unwind" fn slow(_fd: c_int, data: *mut c_void) -> c_int {
+        // SAFETY: the test's own barrier, which outlives the call.
+        let barrier = unsafe { &*data.cast::<Barrier>() };
+        barrier.wait();
+        barrier.wait();
+        1
+    }
+
+    #[test]
+    fn methods_of_an_attempt_that_was_given_up_are_not_run_a_second_time() {
+        let barrier = Barrier::new(2);
+        let method = Method {
+            name: null_method().name,
+            function: slow,
+            data: std::ptr::from_ref(&barrier) as usize,
+        };
+        let methods = Methods {
+            list: [Some(method), None, None],
+        };
+        let runner = methods.runner().unwrap();
+        for _ in 0..2 {
+            std::thread::scope(|scope| {
+                let first = scope.spawn(|| (runner.0)(-1));
+                barrier.wait();
+                assert!(!(runner.0)(-1));
+                barrier.wait();
+                assert!(first.join().unwrap());
+            });
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use std::ffi::{c_char, c_int};
 
 use spread_client::{
-    Conf, Connect, ConnectArguments, ConnectProgress, Connected, Error, SpreadName, TimeLimit,
+    Conf, Connect, ConnectArguments, ConnectProgress, Connected, Error, OLDEST_DAEMON, SpreadName,
+    TimeLimit,
 };
 
 use crate::cancel::Cancel;
@@ -160,6 +161,7 @@ pub(crate) unsafe fn connect(call: Call<'_>) -> c_int {
             again: methods.runner(),
             limit,
             conf,
+            oldest_daemon: OLDEST_DAEMON,
         })
     });
     let mut operation = match begun {

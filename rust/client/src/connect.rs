@@ -75,6 +75,9 @@ pub struct ConnectArguments<'a> {
     pub limit: TimeLimit,
     /// The program's own options.
     pub conf: &'a Conf,
+    /// Daemons below this version, major and minor, are refused; usually
+    /// [`OLDEST_DAEMON`](crate::OLDEST_DAEMON).
+    pub oldest_daemon: [u8; 2],
 }
 
 /// A session that has been opened.
@@ -103,6 +106,8 @@ pub struct Connect {
     at: usize,
     /// The blocking call to make after a step said [`ConnectProgress::Blocked`].
     pub call: BlockingCall,
+    /// After a step ended with [`Error::Version`]: that of the daemon that was refused last.
+    pub too_old: Option<[u8; 3]>,
 }
 
 /// The state of a connect.
@@ -165,6 +170,7 @@ impl Connect {
                 private_name: arguments.private_name.to_vec(),
             },
             methods: arguments.methods.to_vec(),
+            oldest_daemon: arguments.oldest_daemon,
         };
         let outlives = options.failover == Failover::Auto;
         let state = Connecting {
@@ -175,6 +181,7 @@ impl Connect {
         Ok(Self {
             at: held::put_connecting(Box::new(state)),
             call: BlockingCall::NONE,
+            too_old: None,
         })
     }
 
@@ -185,6 +192,7 @@ impl Connect {
             return ConnectProgress::Done(Err(Error::Bug));
         };
         let progress = state.advance(&mut self.call);
+        self.too_old = state.search.too_old();
         if matches!(progress, ConnectProgress::Done(_)) {
             held::end_connecting(self.at);
         } else {

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use spread_proto::{Name, service};
+use spread_proto::{Name, OLDEST_DAEMON, service};
 
 use crate::close;
 use crate::connect::{Connect, ConnectArguments, ConnectProgress, TimeLimit, first_use};
@@ -107,6 +107,7 @@ impl Builder {
             limit: self.limit,
             conf: &self.conf,
             again: None,
+            oldest_daemon: OLDEST_DAEMON,
         })
         .inspect_err(|error| reason::failed(*error))?;
         loop {

@@ -94,7 +94,7 @@ pub use receive::quick::{Taken, take_waiting};
 pub use room::{Outputs, Progress, Room};
 pub use send::{Outgoing, Send, check_service, check_session, group_field};
 pub use spread_proto::memb_info;
-pub use spread_proto::{ByteOrder, Name};
+pub use spread_proto::{ByteOrder, Name, OLDEST_DAEMON};
 pub use stats::{State, Stats, milliseconds, state, stats};
 pub use sys::blocking::BlockingCall;
 pub use sys::out::OutSlice;

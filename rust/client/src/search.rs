@@ -47,6 +47,8 @@ pub(crate) struct Wanted {
     pub(crate) request: ConnectRequest,
     /// Names of the program's authentication methods.
     pub(crate) methods: Vec<Vec<u8>>,
+    /// Daemons of lower versions are refused.
+    pub(crate) oldest_daemon: [u8; 2],
 }
 
 /// A daemon that has accepted.
@@ -93,6 +95,7 @@ pub(crate) struct Search {
     current: Option<Candidate>,
     ghosts: u32,
     attempts: u32,
+    too_old: Option<[u8; 3]>,
     stage: Stage,
     /// What became of each candidate, for `SPX_last_error`.
     tried: String,
@@ -127,6 +130,7 @@ impl Search {
             current: None,
             ghosts: 0,
             attempts: 0,
+            too_old: None,
             stage: Stage::Next,
             tried: String::new(),
         }
@@ -155,6 +159,11 @@ impl Search {
     /// When the present attempt is over.
     pub(crate) fn attempt_ends(&self) -> Option<Instant> {
         self.sweep.attempt_ends()
+    }
+
+    /// The version of the last daemon that was refused for it.
+    pub(crate) fn too_old(&self) -> Option<[u8; 3]> {
+        self.too_old
     }
 
     /// All methods have run; `ok`: each of them succeeded.
@@ -410,7 +419,8 @@ impl Search {
                 _ => return Ok(self.failed_because(Error::CouldNotConnect, &error)),
             },
         }
-        let handshake = ClientHandshake::new(self.wanted.request.clone(), &self.wanted.methods);
+        let handshake = ClientHandshake::new(self.wanted.request.clone(), &self.wanted.methods)
+            .oldest(self.wanted.oldest_daemon);
         Ok(Stage::Shaking(socket, Box::new(handshake)))
     }
 
@@ -473,7 +483,10 @@ impl Search {
                         }
                         HandshakeFailure::Code(code) => Error::Refused(code),
                         HandshakeFailure::Auth => Error::Authentication,
-                        HandshakeFailure::Version => Error::Version,
+                        HandshakeFailure::Version(version) => {
+                            self.too_old = Some(version);
+                            return Ok(self.failed_because(Error::Version, &failure));
+                        }
                     }));
                 }
             }

@@ -14,6 +14,9 @@ use spread_client::{
 use crate::asks::Asks;
 use crate::{status, table};
 
+/// What the classic Java client accepts. (The C library is content with 3.0.)
+const OLDEST_DAEMON: [u8; 2] = [3, 1];
+
 thread_local! {
     /// The connect of this thread that waits for its method.
     static WAITING: RefCell<Option<Waiting>> = const { RefCell::new(None) };
@@ -68,10 +71,11 @@ pub(crate) fn begin(request: &Request<'_>) -> jlong {
             .clone()
             .map(|asks| MethodRunner(Arc::new(move |_| asks.ask()))),
         conf: &conf,
+        oldest_daemon: OLDEST_DAEMON,
     });
     match begun {
         Ok(connect) => advance(connect, asks),
-        Err(error) => failed(error),
+        Err(error) => failed(error, None),
     }
 }
 
@@ -90,9 +94,9 @@ fn conf(options: &str) -> Result<Conf, String> {
     Ok(conf)
 }
 
-fn failed(error: Error) -> jlong {
+fn failed(error: Error, version: Option<[u8; 3]>) -> jlong {
     reason::failed(error);
-    status::of_connect(error)
+    status::of_connect(error, version)
 }
 
 /// Goes on after the method has run. One that has failed ends the connect: no other daemon is tried.
@@ -135,10 +139,10 @@ fn advance(mut connect: Connect, asks: Option<Arc<Asks>>) -> jlong {
             ConnectProgress::Done(Ok(connected)) => {
                 return match SessionHandle::of(connected.mailbox) {
                     Some(session) => table::insert(session, asks),
-                    None => failed(Error::Bug),
+                    None => failed(Error::Bug, None),
                 };
             }
-            ConnectProgress::Done(Err(error)) => return failed(error),
+            ConnectProgress::Done(Err(error)) => return failed(error, connect.too_old),
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::{buffer, events, status, table};
 )]
 const METHODS: &[NativeMethod<'_>] = &[
     native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn interface_version() -> jint },
+    native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn connect(daemons: jbyte[], private_name: jbyte[], method: jbyte[],
         priority: jboolean, membership: jboolean, timeout_ms: jint, options: jbyte[]) -> jlong },
     native_method! { java_type = "spread.Native", error_policy = Status,
@@ -62,6 +64,13 @@ const METHODS: &[NativeMethod<'_>] = &[
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn disconnect(session: jlong) -> jint },
 ];
+
+/// Changes with the methods and what their arguments mean. The same in `spread.Native`.
+const INTERFACE: jint = 2;
+
+fn interface_version(_env: &mut Env<'_>, _class: JClass<'_>) -> Result<jint> {
+    Ok(INTERFACE)
+}
 
 /// The bytes of an array, or of null.
 fn bytes(env: &Env<'_>, array: &JByteArray<'_>) -> Result<Option<Vec<u8>>> {

@@ -23,8 +23,8 @@ pub(crate) const BAD_DAEMON: i32 = -7;
 pub(crate) const UNREACHABLE: i32 = -8;
 /// The daemon closed the connection during the handshake, or time ran out.
 pub(crate) const CLOSED: i32 = -9;
-/// The daemon is too old.
-pub(crate) const OLD: i32 = -10;
+/// The daemon is too old: less its version, a byte for each number, counted from here.
+pub(crate) const OLD: jlong = -(1 << 32);
 /// The daemon does not offer the authentication method, or that has failed.
 pub(crate) const NOT_AUTHENTICATED: i32 = -11;
 /// A defect of this library.
@@ -62,7 +62,6 @@ pub(crate) fn of(error: Error) -> i32 {
         Error::MessageTooLong => TOO_LONG,
         Error::IllegalSpread => BAD_DAEMON,
         Error::CouldNotConnect => UNREACHABLE,
-        Error::Version => OLD,
         Error::Authentication => NOT_AUTHENTICATED,
         Error::Refused(code) => REFUSED - i32::from(code),
         // What the calls made here cannot say, and what is not known yet.
@@ -70,10 +69,14 @@ pub(crate) fn of(error: Error) -> i32 {
     }
 }
 
-/// The status of a failed connect.
-pub(crate) fn of_connect(error: Error) -> jlong {
+/// The status of a failed connect. `version`: of the daemon that was too old.
+pub(crate) fn of_connect(error: Error, version: Option<[u8; 3]>) -> jlong {
     match error {
         Error::ConnectionClosed => CLOSED.into(),
+        Error::Version => {
+            let [major, minor, patch] = version.unwrap_or_default();
+            OLD - jlong::from(u32::from_be_bytes([0, major, minor, patch]))
+        }
         other => of(other).into(),
     }
 }
@@ -116,6 +119,15 @@ mod tests {
             assert_eq!(REFUSED - status, i32::from(code));
         }
         const { assert!(BAD_OPTION > REFUSED + 128) };
+    }
+
+    #[test]
+    fn versions_of_old_daemons_can_be_told() {
+        assert_eq!(
+            of_connect(Error::Version, Some([3, 0, 5])),
+            OLD - 0x0003_0005
+        );
+        assert!(of_connect(Error::Refused(-128), None) > OLD);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use decoder::{Decoder, Limits};
 pub use error::DecodeError;
 pub use frame::{Direction, Frame, FrameLayout};
 pub use handshake::client::{
-    Accepted, ClientHandshake, ConnectRequest, HandshakeFailure, HandshakeStep,
+    Accepted, ClientHandshake, ConnectRequest, HandshakeFailure, HandshakeStep, OLDEST_DAEMON,
 };
 pub use handshake::reject;
 pub use handshake::server::{

@@ -21,6 +21,12 @@ pub struct ConnectRequest {
     pub private_name: Vec<u8>,
 }
 
+/// The oldest daemons that are accepted, as by the classic C library: major and minor version.
+pub const OLDEST_DAEMON: [u8; 2] = [3, 0];
+
+/// The oldest daemons that know what a priority is.
+const WITH_PRIORITY: [u8; 2] = [3, 8];
+
 impl ConnectRequest {
     /// The version that stands for this library.
     pub const VERSION: [u8; 3] = [5, 0, 1];
@@ -84,9 +90,10 @@ pub enum HandshakeFailure {
     /// The daemon does not offer the client's methods, or a method failed.
     #[error("no authentication method succeeded")]
     Auth,
-    /// The daemon is older than 3.1, or older than 3.8 and a priority was asked for.
-    #[error("the daemon is too old")]
-    Version,
+    /// The daemon has this version: older than 3 (or what [`ClientHandshake::oldest`] says), or older
+    /// than 3.8 and a priority was asked for.
+    #[error("the daemon's version {}.{}.{} is too old", .0[0], .0[1], .0[2])]
+    Version([u8; 3]),
 }
 
 impl HandshakeFailure {
@@ -97,7 +104,7 @@ impl HandshakeFailure {
             Self::Closed => -8,
             Self::Code(code) => *code as i32,
             Self::Auth => reject::AUTH as i32,
-            Self::Version => reject::VERSION as i32,
+            Self::Version(_) => reject::VERSION as i32,
         }
     }
 }
@@ -148,6 +155,7 @@ enum State {
 pub struct ClientHandshake {
     request: ConnectRequest,
     methods: Vec<Vec<u8>>,
+    oldest: [u8; 2],
     state: State,
     /// Bytes that came and are not used up.
     pending: Vec<u8>,
@@ -165,9 +173,17 @@ impl ClientHandshake {
         Self {
             request,
             methods: methods.to_vec(),
+            oldest: OLDEST_DAEMON,
             state: State::WriteRequest,
             pending: Vec::new(),
         }
+    }
+
+    /// Refuses daemons below this version, major and minor, as well as those that are always refused.
+    #[must_use]
+    pub fn oldest(mut self, version: [u8; 2]) -> Self {
+        self.oldest = version.max(OLDEST_DAEMON);
+        self
     }
 
     /// What to do now. Changes nothing: the same answer comes until the caller has reported.
@@ -293,8 +309,9 @@ impl ClientHandshake {
                 if numbers.iter().any(|n| n.cast_signed() < 0) || usize::from(len) >= NAME_FIELD {
                     return Err(HandshakeFailure::Closed);
                 }
-                if major < 3 || (major == 3 && minor < 8 && self.request.priority) {
-                    return Err(HandshakeFailure::Version);
+                let version = [major, minor];
+                if version < self.oldest || version < WITH_PRIORITY && self.request.priority {
+                    return Err(HandshakeFailure::Version([major, minor, patch]));
                 }
                 Ok(State::ReadName {
                     daemon_version: [major, minor, patch],

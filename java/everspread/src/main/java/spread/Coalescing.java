@@ -1,8 +1,8 @@
 package spread;
 
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.DelayQueue;
+import java.util.concurrent.Delayed;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 
 /**
  * Has the messages of one session that are sent within a short time leave together. They are with the
@@ -16,10 +16,12 @@ final class Coalescing {
     /** How long the thread outlives the last burst: it would keep the class loader alive. */
     private static final long LINGER_MS = 1000;
 
-    /** Pause before a session whose lock is taken is looked at again. */
+    /** First and longest pause before a session whose lock is taken is looked at again. */
     private static final long RETRY_NANOS = 50_000;
 
-    private static final LinkedBlockingQueue<Session> QUEUE = new LinkedBlockingQueue<>();
+    private static final long LONGEST_RETRY_NANOS = 2_000_000;
+
+    private static final DelayQueue<Due> QUEUE = new DelayQueue<>();
     private static Thread thread;
 
     private final Session session;
@@ -42,12 +44,17 @@ final class Coalescing {
             return false;
         }
         if (!held) {
-            held = true;
             since = now;
             if (!queued) {
+                try {
+                    enqueue();
+                } catch (OutOfMemoryError e) {
+                    // The system has no thread left.
+                    return false;
+                }
                 queued = true;
-                enqueue(session);
             }
+            held = true;
         }
         return true;
     }
@@ -68,49 +75,67 @@ final class Coalescing {
         return queued;
     }
 
-    /** How long what is kept back may still be. */
-    private long dueIn() {
-        return nanos - (System.nanoTime() - since);
+    /** A session to be looked at, at its time. */
+    private static final class Due implements Delayed {
+        private final Session session;
+        private final long at;
+        /** Until the next look, if this one is in vain. */
+        private final long retry;
+
+        Due(Session session, long at, long retry) {
+            this.session = session;
+            this.at = at;
+            this.retry = retry;
+        }
+
+        @Override
+        public long getDelay(TimeUnit unit) {
+            return unit.convert(at - System.nanoTime(), TimeUnit.NANOSECONDS);
+        }
+
+        @Override
+        public int compareTo(Delayed other) {
+            return Long.signum(at - ((Due) other).at);
+        }
+
+        Due later() {
+            long longer = Math.min(2 * retry, LONGEST_RETRY_NANOS);
+            return new Due(session, System.nanoTime() + retry, longer);
+        }
     }
 
-    private static void enqueue(Session session) {
-        QUEUE.add(session);
+    private void enqueue() {
         synchronized (QUEUE) {
             if (thread == null) {
-                thread = new Thread(Coalescing::run, "spread-flusher");
-                thread.setDaemon(true);
-                thread.setContextClassLoader(null);
-                thread.start();
+                Thread fresh = new Thread(Coalescing::run, "spread-flusher");
+                fresh.setDaemon(true);
+                fresh.setContextClassLoader(null);
+                fresh.start();
+                thread = fresh;
             }
+            QUEUE.add(new Due(session, since + nanos, RETRY_NANOS));
         }
     }
 
     private static void run() {
         while (true) {
-            Session session = null;
+            Due due = null;
             try {
-                session = QUEUE.poll(LINGER_MS, TimeUnit.MILLISECONDS);
+                due = QUEUE.poll(LINGER_MS, TimeUnit.MILLISECONDS);
             } catch (InterruptedException e) {
                 // Nobody who knows this thread means anything by it.
                 continue;
             }
-            if (session == null) {
+            if (due == null) {
                 synchronized (QUEUE) {
                     if (QUEUE.isEmpty()) {
                         thread = null;
                         return;
                     }
                 }
-                continue;
-            }
-            long left = session.coalescing().dueIn();
-            if (left > 0) {
-                LockSupport.parkNanos(left);
-            }
-            if (session.pushIfDue()) {
+            } else if (due.session.pushIfDue()) {
                 // The sender is at it, and pushes by itself while it goes on.
-                LockSupport.parkNanos(RETRY_NANOS);
-                QUEUE.add(session);
+                QUEUE.add(due.later());
             }
         }
     }

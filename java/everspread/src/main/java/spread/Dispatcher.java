@@ -115,7 +115,7 @@ final class Dispatcher implements Session.Stop {
                 if (session.isClosed()) {
                     return;
                 }
-                if (session.isLost()) {
+                if (session.hasEnded()) {
                     connection.lost(e);
                     return;
                 }

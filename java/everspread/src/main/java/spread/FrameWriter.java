@@ -16,6 +16,13 @@ final class FrameWriter {
     private static final int MARKERS = 0x80000080;
 
     private final ByteBuffer buffer;
+
+    /**
+     * Whose fields lie at the start of the buffer, null from the first on that does not. Most messages go to
+     * the groups of the one before, as the very same strings.
+     */
+    private final String[] placed = new String[Session.MOST_GROUPS];
+
     private int service;
     private int groups;
     private short type;
@@ -50,16 +57,31 @@ final class FrameWriter {
         this.groups = groups.length;
         this.type = type;
         this.length = body.length;
-        for (SpreadGroup group : groups) {
-            String name = group.toString();
+        for (int i = 0; i < groups.length; i++) {
+            String name = groups[i].toString();
             if (name.length() > Names.LONGEST) {
                 throw Session.tooLong(name);
             }
-            putName(name);
+            if (name == placed[i]) { // NOPMD: another one with the same characters is written anew.
+                buffer.position(buffer.position() + Names.FIELD);
+            } else {
+                // What comes behind is not in its place any more.
+                forget(i);
+                putName(name);
+                placed[i] = name;
+            }
         }
+        forget(groups.length);
         buffer.put(body);
         first = buffer.position();
         count = 1;
+    }
+
+    /** The fields from {@code first} on are about to be overwritten. */
+    private void forget(int first) {
+        for (int i = first; i < placed.length && placed[i] != null; i++) {
+            placed[i] = null;
+        }
     }
 
     /** Adds a message. False, with nothing added: it does not fit, or is not one that surely is sent. */

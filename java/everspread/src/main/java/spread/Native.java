@@ -22,12 +22,14 @@ final class Native {
     static final int BAD_DAEMON = -7;
     static final int UNREACHABLE = -8;
     static final int CLOSED = -9;
-    static final int OLD = -10;
     static final int NOT_AUTHENTICATED = -11;
     static final int BUG = -12;
     static final int BAD_OPTION = -13;
     /** A daemon's refusal: less its code, counted from here. */
     static final int REFUSED = -1000;
+
+    /** From here down: the daemon is too old. Less its version, a byte for each number. */
+    static final long OLD = -(1L << 32);
 
     /** Below this and above -2000: a daemon's refusal. */
     static final int REFUSED_FROM = REFUSED + 128;
@@ -43,7 +45,13 @@ final class Native {
     static final int ENDED = 4;
     static final int RENAMED = 5;
 
+    /** Of the methods below: a library with another number is for another jar. */
+    static final int INTERFACE = 2;
+
     private Native() {}
+
+    /** The library's own {@link #INTERFACE}. */
+    static native int interfaceVersion();
 
     /**
      * Opens a session.

@@ -40,6 +40,7 @@ final class NativeLoader {
         if (failure == null) {
             try {
                 load();
+                check();
                 loaded = true;
                 return;
             } catch (UnsatisfiedLinkError e) {
@@ -71,6 +72,24 @@ final class NativeLoader {
         } catch (LinkageError | RuntimeException e) {
             tried.append("; java.library.path: ").append(e.getMessage());
             throw failure(tried, first);
+        }
+    }
+
+    /** Whether library and jar belong together: only a library from elsewhere can be another one. */
+    private static void check() {
+        int found;
+        try {
+            found = Native.interfaceVersion();
+        } catch (UnsatisfiedLinkError e) {
+            found = 0;
+        }
+        if (found != Native.INTERFACE) {
+            throw new UnsatisfiedLinkError(
+                    "the native library is that of another version of the jar (interface "
+                            + found
+                            + ", not "
+                            + Native.INTERFACE
+                            + ")");
         }
     }
 

@@ -17,6 +17,9 @@ final class Opener {
     /** The kernel itself keeps nothing back for longer than 200 ms. */
     private static final int MOST_MICROS = 100_000;
 
+    /** Daemons from 3.1.0 on are supported; older ones than 3.8.0 without a priority. */
+    private static final int OLDEST = 3 << 16 | 1 << 8;
+
     private byte[] daemons;
     /** The daemons were named by options, not by an address. */
     private boolean chosen;
@@ -131,6 +134,9 @@ final class Opener {
                 throw failure;
             }
         }
+        if (answer <= Native.OLD) {
+            throw tooOld((int) (Native.OLD - answer));
+        }
         if (answer < 0) {
             throw explain((int) answer);
         }
@@ -208,6 +214,15 @@ final class Opener {
         return lines.toString();
     }
 
+    /** {@code version}: a byte each for major, minor and patch. */
+    private static SpreadException tooOld(int version) {
+        String text = (version >> 16) + "." + (version >> 8 & 0xff) + "." + (version & 0xff);
+        return new SpreadException(
+                "Old version "
+                        + text
+                        + (version < OLDEST ? " not supported" : " does not support priority"));
+    }
+
     private SpreadException explain(int status) {
         if (status <= Native.REFUSED_FROM) {
             int code = Native.REFUSED - status;
@@ -225,8 +240,6 @@ final class Opener {
                 return socket(new ConnectException(reason));
             case Native.CLOSED:
                 return new SpreadException("Connection closed during connect attempt");
-            case Native.OLD:
-                return new SpreadException("Old version of the daemon not supported");
             case Native.NOT_AUTHENTICATED:
                 // The daemon would say so if it were asked; the native side has seen its list.
                 return new SpreadException("Connection attempt rejected=-9");

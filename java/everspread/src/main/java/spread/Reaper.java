@@ -36,13 +36,15 @@ final class Reaper {
     static Watch watch(SpreadConnection connection, long handle) {
         Watch watch = new Watch(connection, handle);
         synchronized (WATCHES) {
-            WATCHES.add(watch);
             if (thread == null) {
-                thread = new Thread(Reaper::run, "spread-reaper");
-                thread.setDaemon(true);
-                thread.setContextClassLoader(null);
-                thread.start();
+                Thread fresh = new Thread(Reaper::run, "spread-reaper");
+                fresh.setDaemon(true);
+                fresh.setContextClassLoader(null);
+                // Fails where the system has no thread left.
+                fresh.start();
+                thread = fresh;
             }
+            WATCHES.add(watch);
         }
         return watch;
     }

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import java.util.logging.Level;
@@ -27,7 +28,7 @@ final class Session {
     private static final int HEADER = 48;
 
     /** Most groups of one message: above it daemons close the connection. */
-    private static final int MOST_GROUPS = 100;
+    static final int MOST_GROUPS = 100;
 
     /** Above this a 5.0.1 daemon delivers a message to nobody. */
     static final int DELIVERED_GROUPS = 43;
@@ -39,6 +40,8 @@ final class Session {
 
     /** Room for messages that are sent together. */
     private static final int MANY = 64 * 1024;
+
+    private static final long EVENT_PAUSE_NANOS = 100_000_000;
 
     private static final String HEADER_CUT = "Connection closed while reading message header";
 
@@ -67,6 +70,8 @@ final class Session {
 
     private final ReentrantLock receiving = new ReentrantLock();
     private ByteBuffer in;
+    /** What came last needed more than the usual buffer, so the next may, too. */
+    private boolean large;
     /** Bytes in {@link #in}, for {@link #poll()}. */
     private volatile int buffered;
 
@@ -123,6 +128,11 @@ final class Session {
 
     boolean isClosed() {
         return closed;
+    }
+
+    /** Whether a receive has reported the end. A send that has failed does not: messages may wait. */
+    boolean hasEnded() {
+        return endReported;
     }
 
     // --- Receiving.
@@ -183,10 +193,17 @@ final class Session {
     /** Waits for the next event; null if there will be no more. */
     String[] nextEvent() {
         byte[] text = new byte[1000];
-        int length = Native.event(handle, text, -1);
-        return length < 0
-                ? null
-                : new String(text, 0, length, StandardCharsets.UTF_8).split("\t", -1);
+        while (true) {
+            int length = Native.event(handle, text, -1);
+            if (length < 0) {
+                return null;
+            }
+            if (length > 0) {
+                return new String(text, 0, length, StandardCharsets.UTF_8).split("\t", -1);
+            }
+            // The system has nothing left to wait with.
+            LockSupport.parkNanos(EVENT_PAUSE_NANOS);
+        }
     }
 
     /**
@@ -231,7 +248,7 @@ final class Session {
                     buffered = in.remaining();
                 }
             }
-            if (in == null || in.capacity() > RECEIVE_BUFFER) {
+            if (in == null || in.capacity() > RECEIVE_BUFFER && !large) {
                 in = ByteBuffer.allocateDirect(RECEIVE_BUFFER);
                 in.limit(0);
             }
@@ -256,12 +273,14 @@ final class Session {
         switch (kind) {
             case Native.FRAMES:
                 in.clear().limit(number);
+                large = number > RECEIVE_BUFFER;
                 buffered = number;
                 return;
             case Native.NEEDS_ROOM:
                 in = ByteBuffer.allocateDirect(number);
                 in.limit(0);
-                // The message is there. Woken meanwhile, this buffer is given up again.
+                // The message is there.
+                large = true;
                 fetch(timeoutMs);
                 return;
             case Native.RENAMED:

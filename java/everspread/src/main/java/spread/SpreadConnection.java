@@ -205,16 +205,37 @@ public class SpreadConnection {
         end(session);
         Authentication method = new Authentication(authName, authClass);
         long handle = opener.authentication(method).open();
-        Session fresh = new Session(this, handle, opener.coalesceMicros());
-        if (method.isOwn() && fresh.outlivesItsLink()) {
-            Reauthentication.start(handle, method);
+        boolean done = false;
+        try {
+            Session fresh = new Session(this, handle, opener.coalesceMicros());
+            if (method.isOwn() && fresh.outlivesItsLink()) {
+                Reauthentication.start(handle, method);
+            }
+            synchronized (state) {
+                watch = Reaper.watch(this, handle);
+                session = fresh;
+                kept.clear();
+                startIfNeeded();
+            }
+            done = true;
+        } finally {
+            // The system may have no thread left.
+            if (!done) {
+                giveUp(handle);
+            }
         }
+    }
+
+    private void giveUp(long handle) {
         synchronized (state) {
-            watch = Reaper.watch(this, handle);
-            session = fresh;
-            kept.clear();
-            startIfNeeded();
+            session = null;
+            dispatcher = null;
+            if (watch != null) {
+                Reaper.unwatch(watch);
+                watch = null;
+            }
         }
+        Native.disconnect(handle);
     }
 
     /**

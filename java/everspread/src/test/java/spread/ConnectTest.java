@@ -4,9 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.io.File;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import spread.testing.TestNetwork;
@@ -168,93 +172,124 @@ class ConnectTest {
         }
     }
 
+    /** What a connect says when a daemon behaves so. */
+    private String failureOn(Part... parts) throws Exception {
+        return failureOn(false, parts);
+    }
+
+    private String failureOn(boolean priority, Part... parts) throws Exception {
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            return failure(
+                    () ->
+                            daemon.meet(
+                                    connection,
+                                    "x",
+                                    priority,
+                                    () -> {
+                                        for (Part part : parts) {
+                                            part.play(daemon);
+                                        }
+                                        daemon.hangUp();
+                                    }));
+        }
+    }
+
+    /** Part of a handshake. */
+    private interface Part {
+        void play(FakeDaemon daemon) throws IOException;
+    }
+
+    private static final Part LISTEN = FakeDaemon::readRequest;
+
+    private static final Part OFFER =
+            daemon -> {
+                daemon.offer("NULL ");
+                daemon.readMethods();
+            };
+
+    private static Part write(int... bytes) {
+        return daemon -> {
+            for (int value : bytes) {
+                daemon.out.write(value);
+            }
+        };
+    }
+
+    private static Part answer(int code, int major, int minor, int patch) {
+        return daemon -> daemon.answer(code, major, minor, patch, "#x#d");
+    }
+
     @Test
     void refusalsAreTheDaemonsNumberAsANegativeOne() throws Exception {
         for (int code : new int[] {0x80, 0xfb, 0xff}) {
-            try (FakeDaemon daemon = new FakeDaemon()) {
-                assertThat(
-                                failure(
-                                        () ->
-                                                daemon.meet(
-                                                        connection,
-                                                        "x",
-                                                        () -> {
-                                                            daemon.readRequest();
-                                                            daemon.out.write(code);
-                                                            daemon.hangUp();
-                                                        })))
-                        .isEqualTo("Connection attempt rejected=" + (code - 256));
-            }
+            assertThat(failureOn(LISTEN, write(code)))
+                    .isEqualTo("Connection attempt rejected=" + (code - 256));
         }
-        for (int code : new int[] {2, 0xfa}) {
-            try (FakeDaemon daemon = new FakeDaemon()) {
-                assertThat(
-                                failure(
-                                        () ->
-                                                daemon.meet(
-                                                        connection,
-                                                        "x",
-                                                        () -> {
-                                                            daemon.readRequest();
-                                                            daemon.offer("NULL ");
-                                                            daemon.readMethods();
-                                                            daemon.out.write(new byte[] {(byte) code});
-                                                            daemon.answer(code, 5, 0, 1, "");
-                                                            daemon.hangUp();
-                                                        })))
-                        .isEqualTo("Connection attempt rejected=" + (code - 256));
-            }
+        for (int code : new int[] {0, 2, 0x7f, 0xfa}) {
+            assertThat(failureOn(LISTEN, OFFER, answer(code, 5, 0, 1)))
+                    .isEqualTo("Connection attempt rejected=" + (code - 256));
         }
     }
 
     @Test
     void oldDaemonsAreRefused() throws Exception {
-        try (FakeDaemon daemon = new FakeDaemon()) {
-            assertThat(
-                            failure(
-                                    () ->
-                                            daemon.meet(
-                                                    connection,
-                                                    "x",
-                                                    () -> {
-                                                        daemon.readRequest();
-                                                        daemon.offer("NULL ");
-                                                        daemon.readMethods();
-                                                        daemon.answer(1, 2, 9, 5, "#x#d");
-                                                    })))
-                    .startsWith("Old version ");
+        for (int[] old : new int[][] {{2, 9, 5}, {3, 0, 5}, {0, 0, 0}}) {
+            assertThat(failureOn(LISTEN, OFFER, answer(1, old[0], old[1], old[2])))
+                    .isEqualTo(
+                            "Old version "
+                                    + (old[0] + "." + old[1] + "." + old[2])
+                                    + " not supported");
+        }
+        assertThat(failureOn(true, LISTEN, OFFER, answer(1, 3, 7, 12)))
+                .isEqualTo("Old version 3.7.12 does not support priority");
+        assertThat(failureOn(true, LISTEN, OFFER, answer(1, 3, 0, 1)))
+                .isEqualTo("Old version 3.0.1 not supported");
+    }
+
+    @Test
+    void daemonsThatAreOldEnoughAreTaken() throws Exception {
+        int[][] versions = {{3, 1, 0}, {3, 7, 9}, {4, 4, 0}, {5, 0, 1}, {127, 0, 0}};
+        for (int[] version : versions) {
+            boolean priority = version[0] > 3;
+            try (FakeDaemon daemon = new FakeDaemon()) {
+                daemon.meet(
+                        connection,
+                        "x",
+                        priority,
+                        () -> {
+                            LISTEN.play(daemon);
+                            OFFER.play(daemon);
+                            answer(1, version[0], version[1], version[2]).play(daemon);
+                        });
+                assertThat(daemon.request[3]).isEqualTo((byte) (priority ? 0x11 : 0x01));
+                connection.disconnect();
+            }
         }
     }
 
     @Test
     void daemonThatHangsUpIsAClosedConnection() throws Exception {
-        FakeDaemon.Script[] scripts = new FakeDaemon.Script[4];
-        for (int stage = 0; stage < scripts.length; stage++) {
-            int end = stage;
-            try (FakeDaemon daemon = new FakeDaemon()) {
-                assertThat(
-                                failure(
-                                        () ->
-                                                daemon.meet(
-                                                        connection,
-                                                        "x",
-                                                        () -> {
-                                                            if (end > 0) {
-                                                                daemon.readRequest();
-                                                            }
-                                                            if (end > 1) {
-                                                                daemon.offer("NULL ");
-                                                                daemon.readMethods();
-                                                            }
-                                                            if (end > 2) {
-                                                                daemon.out.write(
-                                                                        new byte[] {1, 5, 0, 1, 9, '#'});
-                                                            }
-                                                            daemon.hangUp();
-                                                        })))
-                        .as("stage %d", stage)
-                        .startsWith("Connection closed");
-            }
+        Part[][] scripts = {
+            {},
+            {LISTEN},
+            {LISTEN, OFFER},
+            {LISTEN, OFFER, write(1, 5, 0)},
+            {LISTEN, OFFER, write(1, 5, 0, 1, 9, '#')}
+        };
+        for (Part[] script : scripts) {
+            assertThat(failureOn(script))
+                    .as("after %d parts", script.length)
+                    .startsWith("Connection closed");
+        }
+    }
+
+    @Test
+    void soIsOneThatResets() throws Exception {
+        // Before it has heard anything, the reset may come in time for the connect call itself.
+        for (Part[] script : new Part[][] {{LISTEN}, {LISTEN, OFFER}}) {
+            List<Part> parts = new ArrayList<>(Arrays.asList(script));
+            parts.add(FakeDaemon::reset);
+            assertThat(failureOn(parts.toArray(new Part[0]))).startsWith("Connection closed");
         }
     }
 

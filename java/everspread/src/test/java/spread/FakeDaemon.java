@@ -36,6 +36,11 @@ final class FakeDaemon implements AutoCloseable {
 
     /** Has a client connect while {@code script} is the daemon; both to the end. */
     void meet(SpreadConnection client, String name, Script script) throws Exception {
+        meet(client, name, false, script);
+    }
+
+    void meet(SpreadConnection client, String name, boolean priority, Script script)
+            throws Exception {
         CompletableFuture<Void> served =
                 CompletableFuture.runAsync(
                         () -> {
@@ -47,7 +52,7 @@ final class FakeDaemon implements AutoCloseable {
                             }
                         });
         try {
-            client.connect(InetAddress.getLoopbackAddress(), port(), name, false, true);
+            client.connect(InetAddress.getLoopbackAddress(), port(), name, priority, true);
         } finally {
             served.get();
         }

@@ -3,11 +3,11 @@ package spread;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.File;
-import java.lang.management.ManagementFactory;
 import java.lang.ref.WeakReference;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.ArrayList;
 import java.util.List;
@@ -177,25 +177,35 @@ class LifecycleTest {
                             } catch (Exception e) {
                                 // The end of the test.
                             }
-                        });
+                        },
+                        "spread-test");
         receiver.start();
         Wait.untilBlockedIn(receiver, "fetch");
-        java.lang.management.ThreadMXBean times = ManagementFactory.getThreadMXBean();
-        long before = threadTimes(times);
+        long before = threadTimes();
         Thread.sleep(1000);
-        assertThat(threadTimes(times) - before).as("ns of CPU in a second").isLessThan(20_000_000);
+        assertThat(threadTimes() - before).as("ns of CPU in a second").isLessThan(20_000_000);
         waiting.close();
         listening.disconnect();
         receiver.join();
     }
 
-    private static long threadTimes(java.lang.management.ThreadMXBean times) {
+    /** What all threads of the library, Java's and native ones, have used, and the receiver. */
+    private static long threadTimes() throws Exception {
         long sum = 0;
-        for (Thread thread : Thread.getAllStackTraces().keySet()) {
-            if (thread.getName().startsWith("spread-")) {
-                sum += Math.max(0, times.getThreadCpuTime(thread.getId()));
+        int threads = 0;
+        for (File thread : new File("/proc/self/task").listFiles()) {
+            try {
+                String name = new String(Files.readAllBytes(thread.toPath().resolve("comm")));
+                if (name.startsWith("spread-")) {
+                    Path times = thread.toPath().resolve("schedstat");
+                    sum += Long.parseLong(new String(Files.readAllBytes(times)).split(" ")[0]);
+                    threads++;
+                }
+            } catch (java.nio.file.NoSuchFileException e) {
+                // It has ended.
             }
         }
+        assertThat(threads).as("listener, receiver, reaper, reader").isGreaterThanOrEqualTo(4);
         return sum;
     }
 
@@ -212,12 +222,32 @@ class LifecycleTest {
                     .contains("spread.SpreadException: no native library for Linux on ")
                     .contains("/no/such/library.so");
         }
+        // A library of something else.
+        bad[0] =
+                "-Dspread.native.path="
+                        + System.getProperty("spread.test.libraries")
+                        + "/libspread_testd_jni.so";
+        try (Programs.Program program = Programs.java(Programs.ours(), bad)) {
+            assertThat(program.end(1))
+                    .contains("spread.SpreadException: the native library is that of another");
+        }
         String library =
                 new File("target/classes/META-INF/native").listFiles()[0].getAbsolutePath()
                         + "/libspread_jni.so";
         bad[0] = "-Dspread.native.path=" + library;
         try (Programs.Program program = Programs.java(Programs.ours(), bad)) {
             assertThat(program.end(0)).startsWith("ready");
+        }
+    }
+
+    @Test
+    void messagesAndGroupsNeedNoLibrary() throws Exception {
+        try (Programs.Program program =
+                Programs.java(
+                        Programs.ours(),
+                        "-Dspread.native.path=/no/such/library.so",
+                        "programs.Values")) {
+            assertThat(program.end(0)).contains("[thing] room 5.00.00");
         }
     }
 

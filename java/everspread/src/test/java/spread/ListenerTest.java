@@ -3,6 +3,8 @@ package spread;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -12,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,13 +28,17 @@ class ListenerTest {
     @RegisterExtension
     static final TestNetworkExtension NETWORK = TestNetworkExtension.daemons(1);
 
+    /** Of each test another one: a listener's thread may still be ending the connection of the last. */
+    private static int last;
+
+    private final String name = "listen" + ++last;
     private final SpreadConnection connection = new SpreadConnection();
     private final BlockingQueue<String> seen = new LinkedBlockingQueue<>();
 
     @BeforeEach
     void connect() throws Exception {
         TestNetwork.Daemon daemon = NETWORK.network().daemon(0);
-        connection.connect(daemon.address(), daemon.port(), "listener", false, false);
+        connection.connect(daemon.address(), daemon.port(), name, false, false);
         new SpreadGroup().join(connection, "room");
     }
 
@@ -168,7 +175,16 @@ class ListenerTest {
                             try {
                                 if (message.getData()[0] == 1) {
                                     connection.poll();
-                                    new SpreadGroup().join(connection, "inside");
+                                    SpreadGroup inside = new SpreadGroup();
+                                    inside.join(connection, "inside");
+                                    inside.leave();
+                                    inside.join(connection, "inside");
+                                    seen.add(connection.getPrivateGroup().toString());
+                                    try {
+                                        connection.connect(null, 0, "x", false, true);
+                                    } catch (SpreadException e) {
+                                        seen.add(e.getMessage());
+                                    }
                                     connection.multicast(Peer.message("inside", (byte) 2));
                                     seen.add(String.valueOf(connection.isConnected()));
                                     connection.receive();
@@ -179,6 +195,7 @@ class ListenerTest {
                             seen.add("got" + message.getData()[0]);
                         });
         send(1);
+        expect("#" + name + "#d1", "Already connected.");
         expect("true", "Tried to receive while there are listeners", "got1", "got2");
     }
 
@@ -338,6 +355,54 @@ class ListenerTest {
             assertThat(client.receive().getData()).containsExactly(7);
             client.disconnect();
         }
+    }
+
+    @Test
+    void lastListenerMayRemoveItselfAndComeBack() throws Exception {
+        BlockingQueue<Thread> threads = new LinkedBlockingQueue<>();
+        BasicMessageListener once =
+                new BasicMessageListener() {
+                    @Override
+                    public void messageReceived(SpreadMessage message) {
+                        threads.add(Thread.currentThread());
+                        connection.remove(this);
+                    }
+                };
+        connection.add(once);
+        send(1);
+        Thread first = threads.poll(20, TimeUnit.SECONDS);
+        first.join();
+        send(2);
+        assertThat(connection.receive().getData()).containsExactly(2);
+        connection.add(once);
+        send(3);
+        assertThat(threads.poll(20, TimeUnit.SECONDS)).isNotSameAs(first);
+    }
+
+    @Test
+    void nothingIsPrinted() throws Exception {
+        PrintStream before = System.out;
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(printed, true));
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            BasicMessageListener listener = recorder("l");
+            connection.add(listener);
+            send(1);
+            expect("l1");
+            connection.remove(listener);
+            connection.add(listener);
+            connection.disconnect();
+            // The end of a connection, too, which is logged.
+            Logger.getLogger("spread").setUseParentHandlers(false);
+            SpreadConnection lost = daemon.welcome("me");
+            lost.add(listener);
+            daemon.hangUp();
+            Wait.until("the loss", () -> !lost.isConnected());
+        } finally {
+            Logger.getLogger("spread").setUseParentHandlers(true);
+            System.setOut(before);
+        }
+        assertThat(printed.toString()).isEmpty();
     }
 
     @Test

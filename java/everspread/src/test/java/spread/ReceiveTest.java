@@ -263,6 +263,32 @@ class ReceiveTest {
         }
     }
 
+    /** Each large message would otherwise have a buffer of its own. */
+    @Test
+    void largeMessagesInARowShareABuffer() throws Exception {
+        java.lang.management.BufferPoolMXBean direct =
+                java.lang.management.ManagementFactory.getPlatformMXBeans(
+                                java.lang.management.BufferPoolMXBean.class)
+                        .stream()
+                        .filter(pool -> pool.getName().equals("direct"))
+                        .findFirst()
+                        .get();
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            SpreadConnection client = daemon.welcome("me");
+            byte[] frame = FakeDaemon.frame(BIG, 2, "x", 0, new byte[100_000], "room");
+            daemon.out.write(frame);
+            client.receive();
+            long before = direct.getCount();
+            for (int i = 0; i < 100; i++) {
+                daemon.out.write(frame);
+                assertThat(client.receive().getData()).hasSize(100_000);
+            }
+            // Other tests' connections may have some.
+            assertThat(direct.getCount()).isLessThan(before + 50);
+            client.disconnect();
+        }
+    }
+
     @Test
     void frameMayComeByteByByte() throws Exception {
         try (FakeDaemon daemon = new FakeDaemon()) {

@@ -7,11 +7,17 @@ import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import spread.testing.TestNetwork;
 import spread.testing.TestNetworkExtension;
 
 /** Sending: what goes over the wire, what is refused. */
@@ -239,6 +245,51 @@ class SendTest {
         assertThat(peer.data().getData()).containsExactly(1);
     }
 
+    /** Fields that are there from the message before are not written again. */
+    @Test
+    void groupsOfOneMessageDoNotGetIntoTheNext() throws Exception {
+        try (FakeDaemon daemon = new FakeDaemon()) {
+            SpreadConnection client = daemon.welcome("me");
+            String[][] lists = {
+                {"a", "b", "c"},
+                {"a", "b", "c"},
+                {"a"},
+                {"a", "b", "c"},
+                {"c", "b", "a"},
+                {"b", "b"},
+                {},
+                {"b", "longer name", "a"},
+                {"b", "long", "a"}
+            };
+            for (int length : new int[] {0, 5, 200}) {
+                for (String[] list : lists) {
+                    byte[] body = new byte[length];
+                    Arrays.fill(body, (byte) 'x');
+                    SpreadMessage message = new SpreadMessage();
+                    message.addGroups(list);
+                    message.setData(body);
+                    client.multicast(message);
+                    ByteBuffer frame = ByteBuffer.wrap(daemon.readFrame());
+                    for (int i = 0; i < list.length; i++) {
+                        assertThat(name(frame, 48 + 32 * i)).isEqualTo(list[i]);
+                    }
+                    byte[] sent =
+                            Arrays.copyOfRange(
+                                    frame.array(), 48 + 32 * list.length, frame.limit());
+                    assertThat(sent).isEqualTo(body);
+                    SpreadMessage nameless = new SpreadMessage();
+                    nameless.addGroups(new String[] {"z", null});
+                    assertThatNullPointerException().isThrownBy(() -> client.multicast(nameless));
+                }
+            }
+            client.multicast(
+                    new SpreadMessage[] {Peer.message("a", (byte) 1), Peer.message("b", (byte) 2)});
+            assertThat(name(ByteBuffer.wrap(daemon.readFrame()), 48)).isEqualTo("a");
+            assertThat(name(ByteBuffer.wrap(daemon.readFrame()), 48)).isEqualTo("b");
+            client.disconnect();
+        }
+    }
+
     @Test
     void messageAndArrayMayBeUsedAgainAtOnce() throws Exception {
         peer.join("reuse");
@@ -284,6 +335,66 @@ class SendTest {
                 .withMessage("Not connected.");
         group.join(peer.connection, "a\u4e2db");
         assertThat(peer.next().getSender()).hasToString("a?b");
+    }
+
+    @Test
+    void groupWithoutANameCanBeJoined() throws Exception {
+        peer.join("");
+        assertThat(Peer.message("").getGroups()[0]).hasToString("");
+    }
+
+    @Test
+    void failedLeaveLeavesTheGroupBound() throws Exception {
+        SpreadGroup group = peer.join("room");
+        TestNetwork.Daemon daemon = NETWORK.network().daemon(0);
+        peer.connection.disconnect();
+        assertThatExceptionOfType(SpreadException.class)
+                .isThrownBy(group::leave)
+                .withMessage("Not connected.");
+        assertThatExceptionOfType(SpreadException.class)
+                .isThrownBy(() -> group.join(peer.connection, "room"))
+                .withMessage("Already joined.");
+        peer.connection.connect(daemon.address(), daemon.port(), "sender", false, true);
+        group.leave();
+        group.join(peer.connection, "other");
+    }
+
+    @Test
+    void manyGroupsAreWarnedAboutOnce() throws Exception {
+        List<LogRecord> warnings = new CopyOnWriteArrayList<>();
+        Handler keeper =
+                new Handler() {
+                    @Override
+                    public void publish(LogRecord entry) {
+                        warnings.add(entry);
+                    }
+
+                    @Override
+                    public void flush() {}
+
+                    @Override
+                    public void close() {}
+                };
+        Logger logger = Logger.getLogger("spread");
+        logger.addHandler(keeper);
+        logger.setUseParentHandlers(false);
+        try {
+            SpreadMessage many = new SpreadMessage();
+            for (int i = 0; i < 43; i++) {
+                many.addGroup("g" + i);
+            }
+            peer.connection.multicast(many);
+            assertThat(warnings).isEmpty();
+            many.addGroup("one more");
+            peer.connection.multicast(many);
+            peer.connection.multicast(many);
+            assertThat(warnings).hasSize(1);
+            assertThat(warnings.get(0).getMessage()).contains("more than 43 groups");
+        } finally {
+            logger.setUseParentHandlers(true);
+            logger.removeHandler(keeper);
+        }
+        works();
     }
 
     @Test

@@ -169,7 +169,7 @@ public class SpreadClient extends SpreadConnection implements AutoCloseable {
      */
     public void addConnectionListener(ConnectionListener listener) {
         connectionListeners.add(java.util.Objects.requireNonNull(listener));
-        if (isConnected()) {
+        if (daemon() != null) {
             watch();
         }
     }
@@ -247,8 +247,8 @@ public class SpreadClient extends SpreadConnection implements AutoCloseable {
         synchronized (connectionListeners) {
             watching = false;
         }
-        // A new connection may have been opened meanwhile.
-        if (isConnected()) {
+        // A new connection may have been opened meanwhile, and even be lost again.
+        if (daemon() != null) {
             watch();
         }
     }
