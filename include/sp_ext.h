@@ -63,6 +63,8 @@ typedef struct SPX_stats {
     unsigned long reconnects;           /* How often the connection was restored. */
     unsigned long dropped_messages;     /* As recv_policy says. */
     unsigned long dropped_bytes;
+    unsigned long in_flight;            /* Own messages that have not come back yet; counted with send_window only. */
+    unsigned long window_waited_ms;     /* Sends have waited for send_window, in sum. */
 } SPX_stats;
 
 /* What an event tells: the type of an SPX_event, and the members that have a meaning then. */
@@ -356,7 +358,9 @@ int SPX_interrupt(mailbox mbox);
  *
  * As `SP_multigroup_multicast`, but where the daemon does not take more it waits for at most
  * `timeout_ms` (negative: no limit, 0: not at all) until the first byte can be handed over. With
- * `failover=auto` it does not wait longer for a connection either.
+ * `failover=auto` it does not wait longer for a connection either. With `send_window` it does not wait
+ * longer for room in the window, whatever `send_window_ms` says; with a negative `timeout_ms` it waits
+ * for that as the `SP_` calls do: `send_window_ms`, and then the message is sent all the same.
  *
  * Returns as `SP_multigroup_multicast`, or `SPX_TRY_AGAIN`: nothing has been sent, the same call can
  * be made again. Once a part of a message is handed over the rest is waited for, so that the
@@ -400,7 +404,7 @@ int SPX_state(mailbox mbox);
  * Gives the figures of a session.
  *
  * The program sets `stats->size` to `sizeof(SPX_stats)` before; newer libraries with more figures
- * write no more than that, and `size` then tells how much has a meaning. See `SPX_stats` for what
+ * write no more than that, and `size` then tells how much has been written. See `SPX_stats` for what
  * they are. Never waits for the network; any thread may call this. Where hundreds of thousands of
  * messages wait, counting them takes some milliseconds the first time.
  *

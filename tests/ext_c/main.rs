@@ -133,6 +133,7 @@ programs! {
     batch
     options
     owned
+    window
 }
 
 /// Programs that are run by tests of their own.

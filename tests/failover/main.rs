@@ -7,6 +7,7 @@ mod auto;
 mod chaos;
 mod client;
 mod dns;
+mod full;
 mod moves;
 mod names;
 mod outage;
@@ -15,3 +16,4 @@ mod real;
 mod scale;
 #[path = "../support/mod.rs"]
 mod support;
+mod wire;

@@ -1,13 +1,15 @@
 //! Which of several daemons a connect ends at, and what it says if it ends at none.
 
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{Ipv6Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use spread_client::{Error, TimeLimit, reason};
+use spread_testd::Network;
 
 use crate::auto::{list, three};
 use crate::client::{connect, connect_within};
+use crate::support::skip;
 
 /// Accepts connections (by the kernel) and says nothing, as a frozen daemon.
 fn mute() -> (TcpListener, String) {
@@ -69,6 +71,43 @@ fn refusals_that_any_daemon_would_repeat_are_the_result() {
         let refused = connect(&format!("{name}?avoid_ms=0"), "bob");
         assert_eq!(refused.unwrap_err(), Error::Refused(code));
     }
+}
+
+#[test]
+fn a_daemon_with_an_ipv6_address_is_reached_with_brackets_and_without() {
+    let network = Network::builder()
+        .daemons(1)
+        .unix(false)
+        .bind([Ipv6Addr::LOCALHOST.into()])
+        .start();
+    let Ok(network) = network else {
+        skip("this machine has no ::1");
+        return;
+    };
+    let port = network.daemon(0).addr().port();
+    let dead = "1@[::1]";
+    for name in [
+        format!("{port}@[::1]"),
+        format!("{port}@::1"),
+        format!("{dead},{port}@[::1]?failover=auto"),
+    ] {
+        let client = connect(&name, "bob").unwrap();
+        assert_eq!(client.name(), "#bob#d1", "{name}");
+        let place = spread_client::daemon(client.mailbox).unwrap();
+        assert_eq!(place, format!("[::1]:{port}"));
+        drop(client);
+    }
+}
+
+#[test]
+fn names_may_be_longer_than_the_classic_seventy_characters() {
+    let (network, name) = three();
+    let dead = vec!["1@127.0.0.1"; 20].join(",");
+    let long = format!("{dead},{name}");
+    assert!(long.len() > 200);
+    let client = connect(&long, "bob").unwrap();
+    assert_eq!(client.name(), "#bob#d1");
+    drop(network);
 }
 
 #[test]

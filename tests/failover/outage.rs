@@ -1,5 +1,6 @@
 //! What a program may do while its session has no daemon.
 
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use spread_client::{Ending, Error, Event};
@@ -291,16 +292,23 @@ fn a_program_that_ends_its_session_in_the_outage_is_not_held_up() {
     client.event();
     client.event();
     let mailbox = client.mailbox;
+    let threads = [const { AtomicI32::new(0) }; 2];
     std::thread::scope(|scope| {
-        let sender = scope.spawn(|| client.multicast("g", b"x"));
-        let receiver = scope.spawn(|| client.receive());
-        let start = Instant::now();
-        while !sender.is_finished() {
-            std::thread::sleep(Duration::from_millis(20));
-            if spread_client::disconnect(mailbox).is_ok() {
-                assert!(start.elapsed() < Duration::from_secs(5));
-            }
+        let sender = scope.spawn(|| {
+            threads[0].store(thread_number(), Ordering::SeqCst);
+            client.multicast("g", b"x")
+        });
+        let receiver = scope.spawn(|| {
+            threads[1].store(thread_number(), Ordering::SeqCst);
+            client.receive()
+        });
+        for thread in &threads {
+            wait_until_asleep(thread);
         }
+        let start = Instant::now();
+        // Once: the number is free then, and may be another test's.
+        spread_client::disconnect(mailbox).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(5));
         // Whoever is first reports the end; from then on the session is in error, until it is gone.
         let over = |error| {
             matches!(
@@ -313,7 +321,31 @@ fn a_program_that_ends_its_session_in_the_outage_is_not_held_up() {
         let received = receiver.join().unwrap();
         assert!(received.as_ref().is_err_and(|&e| over(e)), "{received:?}");
     });
-    assert_eq!(client.receive(), Err(Error::IllegalSession));
+    client.mailbox = -1;
+}
+
+/// The kernel's number of this thread.
+fn thread_number() -> i32 {
+    // SAFETY: takes and touches nothing.
+    unsafe { libc::gettid() }
+}
+
+/// Waits until the thread of this number sleeps and goes on sleeping: in its call, as it does nothing
+/// else.
+fn wait_until_asleep(thread: &AtomicI32) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut seen = 0;
+    while seen < 5 {
+        assert!(Instant::now() < deadline, "it does not wait");
+        let number = thread.load(Ordering::SeqCst);
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{number}/stat"));
+        seen = if stat.is_ok_and(|stat| stat.contains(") S ")) {
+            seen + 1
+        } else {
+            0
+        };
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use spread_testd::{Network, Timing};
+use spread_testd::{AuthMethod, Network, Timing};
 
 use crate::auto::list;
 use crate::support::{Compile, Executable, ProgramCommand, Variant, root, scaled};
@@ -82,6 +82,33 @@ fn events() {
     let mut command = executable.command();
     command.args((0..3).map(|at| network.daemon(at).spread_name()));
     run(&network, "events", command);
+}
+
+#[test]
+fn auth() {
+    let executable = compile("auth");
+    let network = Network::builder()
+        .daemons(2)
+        .unix(false)
+        .timing(Timing::FAST)
+        .auth_methods([AuthMethod::Challenge {
+            name: "SAMPLE".into(),
+            secret: b"secret".to_vec(),
+        }])
+        .start()
+        .expect("a network");
+    let mut command = executable.command();
+    command.args((0..2).map(|at| network.daemon(at).spread_name()));
+    run(&network, "auth", command);
+}
+
+#[test]
+fn full() {
+    let executable = compile("full");
+    let network = three();
+    let mut command = executable.command();
+    command.args((0..2).map(|at| network.daemon(at).spread_name()));
+    run(&network, "full", command);
 }
 
 #[test]

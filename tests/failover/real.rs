@@ -396,3 +396,46 @@ fn inside_many_clients() {
     let end = spread_of(&clients);
     assert!(is_even(&end), "{end:?}");
 }
+
+/// A program that does not receive has a small inbox, and its daemon throws it out.
+#[test]
+fn a_slow_reader_comes_back_on_real_daemons() {
+    let Some(daemons) = Daemons::start("slow") else {
+        return;
+    };
+    daemons.wait();
+    let sue = connect(&daemons.name(1), "sue").unwrap();
+    sue.join("g").unwrap();
+    // By the unix socket first.
+    let options = "failover=auto&recv_max_bytes=64K";
+    let name = format!("{},{}?{options}", daemons.ports[0], daemons.name(1));
+    let mut bob = connect(&name, "bob").unwrap();
+    assert_eq!(bob.name(), "#bob#wd1");
+    bob.join("g").unwrap();
+    wait_for_members(&sue, "g", 2);
+    wait_for_members(&bob, "g", 2);
+    let start = Instant::now();
+    let mut sent = 0;
+    let lost = loop {
+        // Far more than the sockets hold and the daemon keeps for it.
+        assert!(sent < 100_000, "it is not thrown out");
+        sue.multicast("g", &[b'.'; 1000]).unwrap();
+        sent += 1;
+        while sue.receive_within(Duration::ZERO).is_some() {}
+        let next = spread_client::next_event(bob.mailbox).unwrap();
+        if matches!(next, Some(Event::DaemonLost { .. })) {
+            break start.elapsed();
+        }
+    };
+    let how = bob.reconnected();
+    let waits = spread_client::waiting_bytes(bob.mailbox).unwrap();
+    say(format_args!(
+        "real: a slow reader: thrown out after {sent} messages, which was noticed after {lost:?}; gap {:?}, {waits} bytes wait",
+        how.gap
+    ));
+    assert!(waits < (64 << 10) + (2 << 20), "{waits}");
+    bob.until("transition g");
+    sue.multicast("g", b"end").unwrap();
+    let sender = sue.name();
+    bob.until(&format!("data {sender} end"));
+}

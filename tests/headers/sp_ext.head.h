@@ -63,6 +63,8 @@ typedef struct SPX_stats {
     unsigned long reconnects;           /* How often the connection was restored. */
     unsigned long dropped_messages;     /* As recv_policy says. */
     unsigned long dropped_bytes;
+    unsigned long in_flight;            /* Own messages that have not come back yet; counted with send_window only. */
+    unsigned long window_waited_ms;     /* Sends have waited for send_window, in sum. */
 } SPX_stats;
 
 /* What an event tells: the type of an SPX_event, and the members that have a meaning then. */

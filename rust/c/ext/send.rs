@@ -17,7 +17,9 @@ use crate::types::{GroupName, Int16, Mailbox, Service};
 ///
 /// As `SP_multigroup_multicast`, but where the daemon does not take more it waits for at most
 /// `timeout_ms` (negative: no limit, 0: not at all) until the first byte can be handed over. With
-/// `failover=auto` it does not wait longer for a connection either.
+/// `failover=auto` it does not wait longer for a connection either. With `send_window` it does not wait
+/// longer for room in the window, whatever `send_window_ms` says; with a negative `timeout_ms` it waits
+/// for that as the `SP_` calls do: `send_window_ms`, and then the message is sent all the same.
 ///
 /// Returns as `SP_multigroup_multicast`, or `SPX_TRY_AGAIN`: nothing has been sent, the same call can
 /// be made again. Once a part of a message is handed over the rest is waited for, so that the

@@ -22,10 +22,20 @@ fn state_number(state: State) -> c_int {
     }
 }
 
-/// `SPX_stats`, laid out as the header has it.
+/// `SPX_stats`, laid out as the header has it. What is new stands behind what was there first, so
+/// that a program that knows less gets that.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpxStats {
+    first: First,
+    in_flight: c_ulong,
+    window_waited_ms: c_ulong,
+}
+
+/// The members that were there first.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct First {
     size: usize,
     state: c_int,
     reserved: c_int,
@@ -47,11 +57,22 @@ pub(crate) struct SpxStats {
 
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    assert!(size_of::<SpxStats>() == 128);
-    assert!(std::mem::offset_of!(SpxStats, messages_in) == 16);
+    assert!(size_of::<First>() == 128);
+    assert!(size_of::<SpxStats>() == 144);
+    assert!(std::mem::offset_of!(First, messages_in) == 16);
 };
 
 impl SpxStats {
+    fn of(stats: &Stats) -> Self {
+        Self {
+            first: First::of(stats, size_of::<Self>()),
+            in_flight: number(stats.in_flight),
+            window_waited_ms: number(milliseconds(stats.window_waited)),
+        }
+    }
+}
+
+impl First {
     fn of(stats: &Stats, size: usize) -> Self {
         Self {
             size,
@@ -95,7 +116,7 @@ pub(crate) extern "C" fn SPX_state(mbox: Mailbox) -> c_int {
 /// Gives the figures of a session.
 ///
 /// The program sets `stats->size` to `sizeof(SPX_stats)` before; newer libraries with more figures
-/// write no more than that, and `size` then tells how much has a meaning. See `SPX_stats` for what
+/// write no more than that, and `size` then tells how much has been written. See `SPX_stats` for what
 /// they are. Never waits for the network; any thread may call this. Where hundreds of thousands of
 /// messages wait, counting them takes some milliseconds the first time.
 ///
@@ -108,15 +129,19 @@ pub(crate) unsafe extern "C" fn SPX_get_stats(mbox: Mailbox, stats: *mut SpxStat
     guard(|| {
         // SAFETY: the caller's contract; only the size is read.
         let size = unsafe { ptr::in_value(stats.cast::<usize>()) };
-        if size.is_none_or(|size| size < size_of::<SpxStats>()) {
+        let Some(size) = size.filter(|size| *size >= size_of::<First>()) else {
             return errors::code(Error::IllegalMessage);
-        }
+        };
         match spread_client::stats(mbox) {
-            Ok(figures) => {
+            Ok(figures) if size >= size_of::<SpxStats>() => {
                 // SAFETY: not null, and large enough, as was seen above.
-                if let Some(mut out) = unsafe { ptr::Out::new(stats) } {
-                    out.write(SpxStats::of(&figures, size_of::<SpxStats>()));
-                }
+                unsafe { ptr::write_to(stats, SpxStats::of(&figures)) };
+                0
+            }
+            Ok(figures) => {
+                let first = First::of(&figures, size_of::<First>());
+                // SAFETY: not null, and large enough for this, as was seen above.
+                unsafe { ptr::write_to(stats.cast(), first) };
                 0
             }
             Err(error) => errors::code(error),

@@ -25,6 +25,7 @@ use crate::search::Wanted;
 use crate::session::{Rx, Session, Tx};
 use crate::sweep::Candidate;
 use crate::sys::fd;
+use crate::window::{self, Tap};
 
 /// Runs all authentication methods of a program on a connected socket; true if each of them
 /// succeeded. Called on a thread of the library's own, and again, on another one, while it still
@@ -223,6 +224,7 @@ impl Session {
             tracing::warn!(daemon, "the daemon is lost; the session is being restored");
         }
         self.tell(Event::DaemonLost { daemon });
+        window::wake_all(self);
         if !restore::begin(self) {
             self.finish(rx, Ending::NotRestored);
         }
@@ -276,6 +278,13 @@ impl Session {
             return Resumed::Over;
         }
         self.link.fd.renew();
+        let mut inbox = inbox;
+        if let Some(window) = &mut tx.window {
+            let mut tap = Tap::new(place.private_group);
+            inbox.show(&mut tap);
+            inbox.set_tap(Some(tap));
+            window.restart();
+        }
         let left = std::mem::take(&mut tx.left);
         let left = left.into_iter().filter(|group| !told.contains(group));
         rx.later.push_back(Epoch {
@@ -296,6 +305,7 @@ impl Session {
         auto.come_up();
         drop(tx);
         reader::watch_link(self, &mut rx);
+        window::settle(self, &mut rx);
         self.settle_token(&mut rx);
         if rx.owner.is_some() {
             // It waits on the mailbox and has to go over to the link.

@@ -14,7 +14,7 @@ use crate::room::Progress;
 use crate::send::Send;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
-use crate::{held, interrupt, notice, reader, table};
+use crate::{held, interrupt, notice, reader, table, window};
 
 /// How long waits for a daemon that has not closed in time are skipped afterwards: 200 mailboxes
 /// must not take 200 times the limit.
@@ -42,6 +42,7 @@ pub(crate) fn end(session: &Arc<Session>) {
     let limit = Duration::from_millis(u64::from(session.options.disconnect_ms));
     let deadline = Instant::now() + limit;
     session.closed.store(true, Ordering::Release);
+    window::wake_all(session);
     let said = !session.has_failed() && say_goodbye(session, deadline);
     if said && has_to_wait(session) {
         let in_time = wait_for_close(session, deadline);
@@ -65,6 +66,7 @@ pub fn kill(mailbox: i32) {
         return;
     };
     session.closed.store(true, Ordering::Release);
+    window::wake_all(&session);
     if session.claim.is_shared() {
         session.claim.give_up();
     }

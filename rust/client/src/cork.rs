@@ -107,6 +107,9 @@ pub(crate) fn send_rest(session: &Session, tx: &mut Tx) -> Result<bool, ()> {
                 _ => {
                     tx.collected.clear();
                     session.fail();
+                    if let Some(window) = &tx.window {
+                        window.wake_all();
+                    }
                     return Err(());
                 }
             },

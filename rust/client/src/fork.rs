@@ -18,7 +18,7 @@ use crate::flush;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
-use crate::{claim, held, interrupt, known, notice, reader, restore, table};
+use crate::{claim, held, interrupt, known, notice, reader, restore, table, window};
 
 type Guards = (
     Option<MutexGuard<'static, flush::State>>,
@@ -79,7 +79,7 @@ pub(crate) fn register() {
 
 extern "C" fn prepare() {
     let slots = table::lock_all();
-    let sessions: Vec<SessionLocks> = slots
+    let mut sessions: Vec<SessionLocks> = slots
         .iter()
         .filter_map(|slot| slot.as_ref())
         .map(|session| {
@@ -91,8 +91,11 @@ extern "C" fn prepare() {
         .collect();
     // Here and not after the fork: the first process to come back may claim before the other has
     // run its handler. If the fork fails, the pipe ends at once and we are alone again.
-    for session in &sessions {
+    for session in &mut sessions {
         session.owner().claim.loosen();
+        if let Some(window) = &mut session.guards().2.window {
+            window.note_fork();
+        }
     }
     if !sessions.is_empty() {
         CHILDREN.fetch_add(1, Ordering::SeqCst);
@@ -144,6 +147,7 @@ extern "C" fn child() {
     let Some(mut prepared) = take() else { return };
     CHILDREN.store(0, Ordering::SeqCst);
     interrupt::forget_bells_in_child();
+    window::forget_bells_in_child();
     let me = held::token();
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {

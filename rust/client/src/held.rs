@@ -21,6 +21,8 @@ pub(crate) struct ThreadToken(u64);
 pub(crate) enum Turn {
     Receive,
     Send,
+    /// None yet: it waits until the send window has room.
+    Window,
     /// To receive through the flush layer.
     FlushReceive,
     /// To send through the flush layer.

@@ -65,6 +65,7 @@ mod stats;
 mod sweep;
 mod sys;
 mod table;
+mod window;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::AsyncConnection;

@@ -5,6 +5,8 @@
 //! where the daemon pushes back does the thread become the owner of the turn and wait, as a machine
 //! like [`crate::receive`].
 
+mod window;
+
 use std::io::IoSlice;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
@@ -26,6 +28,7 @@ use crate::room::Progress;
 use crate::session::{Kind, Session, Tx};
 use crate::sys::blocking::BlockingCall;
 use crate::sys::{clock, fd};
+use crate::window::{Admission, Place};
 
 /// Pause of a sender that was woken though there is no link.
 const VAIN_PAUSE_MS: i32 = 10;
@@ -81,7 +84,7 @@ pub struct Send<'a> {
     suffix: Suffix,
     body_len: usize,
     total: usize,
-    /// Whole messages in `total` behind the one that this is.
+    /// Whole messages behind the one that this is: the last piece of the body.
     behind: u64,
     sent: usize,
     /// Others are to go with it.
@@ -93,6 +96,10 @@ pub struct Send<'a> {
     outage: Outage,
     /// As long as nothing is out, no wait goes on beyond this.
     until: Option<Instant>,
+    /// How it gets room in the send window, which comes first.
+    admission: Admission,
+    /// That room.
+    place: Option<Place>,
 }
 
 /// How a frame stands with a link that comes and goes.
@@ -334,6 +341,7 @@ impl<'a> Send<'a> {
     ) -> Self {
         let own = what != What::Message;
         let data_len = body_len + suffix.as_bytes().len();
+        let admission = Admission::of(&session, what == What::Message);
         let groups_len = if own { 32 } else { groups.len() };
         let header = Header {
             kind,
@@ -363,6 +371,8 @@ impl<'a> Send<'a> {
             owns_turn: false,
             outage: Outage::default(),
             until: None,
+            admission,
+            place: None,
         }
     }
 
@@ -420,6 +430,9 @@ impl<'a> Send<'a> {
     /// Goes on as far as it can without waiting. Done with the length of the body.
     #[must_use]
     pub fn step(&mut self) -> Progress<usize> {
+        if let Some(progress) = self.admit() {
+            return progress;
+        }
         let registered = self.waited.then(|| held::leave(self.key, Turn::Send));
         let Some(session) = registered.flatten().or_else(|| self.session.take()) else {
             return Progress::Done(Err(Error::Bug));
@@ -437,7 +450,7 @@ impl<'a> Send<'a> {
         }
         let result = match ready.and_then(|()| self.advance(&session, &mut tx)) {
             Ok(true) => {
-                self.remember(&mut tx, session.comes_back().is_some());
+                self.remember(&session, &mut tx);
                 Ok(self.body_len)
             }
             Ok(false) => {
@@ -452,7 +465,10 @@ impl<'a> Send<'a> {
                 self.session = ManuallyDrop::new(held::enter(session, Turn::Send));
                 return Progress::Blocked;
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                self.count_out(&mut tx, error);
+                Err(error)
+            }
         };
         if tx.queued > 0 {
             session.tx_free.notify_one();
@@ -726,10 +742,11 @@ impl<'a> Send<'a> {
     }
 
     /// What the session has to know of a frame that is out.
-    fn remember(&self, tx: &mut Tx, outlives_links: bool) {
+    fn remember(&mut self, session: &Session, tx: &mut Tx) {
         if self.outage.noted {
             return;
         }
+        self.count(session, tx);
         match self.what {
             What::Message => {
                 tx.sent_data = true;
@@ -748,7 +765,7 @@ impl<'a> Send<'a> {
                 tx.joined.insert(self.own_group);
             }
             What::Leave => {
-                if tx.joined.remove(&self.own_group) && outlives_links {
+                if tx.joined.remove(&self.own_group) && session.comes_back().is_some() {
                     tx.left.insert(self.own_group);
                 }
             }

@@ -37,6 +37,7 @@ use crate::restore;
 use crate::spill::Spill;
 use crate::sweep::Candidate;
 use crate::sys::fd::{self, Landing, SharedFd};
+use crate::window::{self, Tap, Window};
 
 /// What the mailbox number is (design: the two kinds of mailbox).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +135,8 @@ pub(crate) struct Tx {
     pub(crate) place: Option<Place>,
     /// A warning about many groups has been given.
     pub(crate) warned_groups: bool,
+    /// How many of its own messages the session may have under way, if that is limited.
+    pub(crate) window: Option<Box<Window>>,
 }
 
 impl Rx {
@@ -176,6 +179,9 @@ impl Tx {
         self.queued = 0;
         // The parent sends it.
         self.collected.clear();
+        if let Some(window) = &mut self.window {
+            window.forget_other_threads();
+        }
     }
 }
 
@@ -222,6 +228,9 @@ impl Session {
         auto: Option<Box<Auto>>,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let window = Window::new(options.send_window);
+        let mut inbox = Inbox::default();
+        inbox.set_tap(window.is_some().then(|| Tap::new(link.private_group)));
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             key: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -241,11 +250,15 @@ impl Session {
             closed: AtomicBool::new(false),
             batched: AtomicBool::new(false),
             rx: Mutex::new(Rx {
+                inbox,
                 far,
                 ..Rx::default()
             }),
             rx_free: Condvar::new(),
-            tx: Mutex::default(),
+            tx: Mutex::new(Tx {
+                window,
+                ..Tx::default()
+            }),
             tx_free: Condvar::new(),
             notices: Notices::default(),
             flush: OnceLock::new(),
@@ -335,6 +348,7 @@ impl Session {
         if first && !self.closed.load(Ordering::Acquire) {
             self.tell(Event::Closed(ending));
         }
+        window::wake_all(self);
         if let Some(auto) = &self.auto {
             auto.wake_all();
             restore::changed(self);
@@ -417,6 +431,11 @@ impl Session {
                     self.tx_free.notify_all();
                 }
             }
+            Turn::Window => {
+                if let Some(window) = &mut self.tx().window {
+                    window.abandon(who);
+                }
+            }
             Turn::FlushReceive | Turn::FlushSend => {
                 if let Some(flush) = self.flush.get() {
                     flush.abandon(turn, who);
@@ -445,6 +464,9 @@ impl Session {
         if taken == Taken::FromOther {
             // The other process has gone on in the stream from where both were.
             rx.inbox = Inbox::default();
+            if self.options.send_window > 0 {
+                rx.inbox.set_tap(Some(Tap::new(self.private_group())));
+            }
             rx.spill = None;
             rx.later.clear();
             rx.refused = false;

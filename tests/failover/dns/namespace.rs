@@ -19,7 +19,8 @@ pub(crate) fn server() -> Option<&'static Server> {
     let inside = std::env::var(INSIDE).ok()?;
     Some(SERVER.get_or_init(|| {
         let ours = crate::support::scratch(&inside.replace(':', "-"));
-        raise_loopback().expect("the private loopback can be brought up");
+        // A new network namespace has it down.
+        set_loopback(true).expect("the private loopback can be brought up");
         let resolver = format!("nameserver {NAME_SERVER}\noptions timeout:1 attempts:1\n");
         replace(&ours, "/etc/resolv.conf", &resolver);
         replace(&ours, "/etc/nsswitch.conf", "hosts: files dns\n");
@@ -57,16 +58,21 @@ fn replace(folder: &Path, path: &str, text: &str) {
     assert_eq!(result, 0, "{path}: {}", io::Error::last_os_error());
 }
 
-/// A new network namespace has its loopback interface down.
-fn raise_loopback() -> io::Result<()> {
+/// Brings the loopback interface of this network namespace up, or down.
+pub(crate) fn set_loopback(up: bool) -> io::Result<()> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
     // SAFETY: plain data for which all zeroes is a valid value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, byte) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = byte.cast_signed();
     }
-    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING)
-        .map_err(|_| io::ErrorKind::InvalidInput)?;
+    let flags = if up {
+        libc::IFF_UP | libc::IFF_RUNNING
+    } else {
+        0
+    };
+    request.ifr_ifru.ifru_flags =
+        libc::c_short::try_from(flags).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: a live request of the type that this ioctl reads.
     let result = unsafe {
         libc::ioctl(

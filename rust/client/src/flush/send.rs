@@ -7,15 +7,16 @@
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, MutexGuard};
 
-use spread_proto::Name;
 use spread_proto::flush::{Refusal, SendRequest};
+use spread_proto::{MARKERS, Name};
 
 use crate::error::Error;
 use crate::held::{self, Turn};
 use crate::room::Progress;
 use crate::send::{Outgoing, Send};
-use crate::session::Session;
+use crate::session::{Session, Tx};
 use crate::sys::blocking::BlockingCall;
+use crate::window::{Admission, Admitted, Load, Place};
 
 use super::state::{Flush, State};
 use super::{Failure, Step};
@@ -62,6 +63,11 @@ pub struct FlushSend<'a> {
     /// The machine has accepted the flush: its vote is among what it sends.
     has_flushed: bool,
     waited: bool,
+    /// How a message gets room in the send window: before the layer decides about it, so that nobody
+    /// else of the layer waits for that.
+    admission: Admission,
+    /// That room.
+    place: Option<Place>,
 }
 
 const _: () = assert!(!std::mem::needs_drop::<FlushSend<'static>>());
@@ -80,6 +86,8 @@ impl<'a> FlushSend<'a> {
         }
         Ok(Self {
             key: session.key(),
+            admission: Admission::of(&session, matches!(request, Request::Message(_))),
+            place: None,
             session: ManuallyDrop::new(Some(session)),
             call: BlockingCall::NONE,
             request,
@@ -93,6 +101,9 @@ impl<'a> FlushSend<'a> {
     /// Goes on as far as it can without waiting. Done with the length of the program's body.
     #[must_use]
     pub fn step(&mut self) -> Step<usize> {
+        if let Some(step) = self.admit() {
+            return step;
+        }
         let registered = self.waited.then(|| held::leave(self.key, Turn::FlushSend));
         let Some(session) = registered.flatten().or_else(|| self.session.take()) else {
             return Step::Done(Err(Error::Bug.into()));
@@ -115,7 +126,50 @@ impl<'a> FlushSend<'a> {
         };
         flush.wake(&state);
         drop(state);
+        if let Some(place) = self.place.take()
+            && let Some(window) = &mut session.tx().window
+        {
+            // It has been refused.
+            window.give_back(place);
+        }
         Step::Done(result.map_err(|failure| super::ending(&session, failure)))
+    }
+
+    /// Waits for room in the send window. `None`: there is some, or none is needed.
+    fn admit(&mut self) -> Option<Step<usize>> {
+        if self.admission.is_over() {
+            return None;
+        }
+        let registered = self
+            .admission
+            .has_waited()
+            .then(|| held::leave(self.key, Turn::Window));
+        let Some(session) = registered.flatten().or_else(|| self.session.take()) else {
+            return Some(Step::Done(Err(Error::Bug.into())));
+        };
+        let load = |tx: &Tx| match &self.request {
+            Request::Message(message) => {
+                let kind = message.message.service.cast_unsigned() & !MARKERS;
+                tx.load_of(&session, kind, destinations(message).1)
+            }
+            Request::Join(_) | Request::Leave(_) | Request::Flush(_) => Load::default(),
+        };
+        let mut admission = self.admission;
+        let admitted = admission.step(&session, load, None);
+        self.admission = admission;
+        match admitted {
+            Ok(Admitted::In(place)) => {
+                self.place = place;
+                self.session = ManuallyDrop::new(Some(session));
+                None
+            }
+            Ok(Admitted::Wait(call)) => {
+                self.call = call;
+                self.session = ManuallyDrop::new(held::enter(session, Turn::Window));
+                Some(Step::Blocked)
+            }
+            Err(error) => Some(Step::Done(Err(super::ending(&session, error.into())))),
+        }
     }
 
     /// Waits until no other thread is in the middle of a frame. A turn of this very thread was
@@ -179,9 +233,16 @@ impl<'a> FlushSend<'a> {
     }
 
     /// What the program has asked for, if the machine has nothing against it.
-    fn own_frame(&self, session: &Arc<Session>, state: &mut State) -> Result<Send<'a>, Failure> {
+    fn own_frame(
+        &mut self,
+        session: &Arc<Session>,
+        state: &mut State,
+    ) -> Result<Send<'a>, Failure> {
         match self.request {
-            Request::Message(message) => own_message(session, state, &message),
+            Request::Message(message) => {
+                let frame = own_message(session, state, &message)?;
+                Ok(frame.with_place(self.place.take()))
+            }
             Request::Join(group) => {
                 state.machine.check_join(&legal(group)?)?;
                 Ok(Send::flush_member(session, true, group)?)
@@ -207,10 +268,7 @@ fn own_message<'a>(
         mess_type: message.message.mess_type,
         pieces: message.pieces,
     })?;
-    let (num_groups, groups) = match message.receivers {
-        Some((count, names)) => (count, names.as_flattened()),
-        None => (1, message.group.as_flattened()),
-    };
+    let (num_groups, groups) = destinations(message);
     let outgoing = Outgoing {
         service: envelope.kind.cast_signed(),
         num_groups,
@@ -219,6 +277,14 @@ fn own_message<'a>(
         ..message.message
     };
     Ok(Send::flush_multicast(session, &outgoing, envelope.suffix)?)
+}
+
+/// Number, as the program says, and names of the groups that a message goes to.
+fn destinations<'a>(message: &FlushMessage<'a>) -> (i32, &'a [u8]) {
+    match message.receivers {
+        Some((count, names)) => (count, names.as_flattened()),
+        None => (1, message.group.as_flattened()),
+    }
 }
 
 /// A name that a group can have. Others must not be cut to one.

@@ -63,7 +63,7 @@ impl Flush {
         let owner = match turn {
             Turn::FlushReceive => &mut state.receiver,
             Turn::FlushSend => &mut state.sender,
-            Turn::Receive | Turn::Send => return,
+            Turn::Receive | Turn::Send | Turn::Window => return,
         };
         if *owner == Some(who) {
             *owner = None;

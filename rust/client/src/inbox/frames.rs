@@ -237,9 +237,12 @@ impl Inbox {
         pieces
     }
 
-    /// Puts all of `other` behind.
+    /// Puts all of `other` behind, and goes on with what sees its arrivals.
     pub(crate) fn append(&mut self, other: &mut Self) {
         other.head_into_slab();
+        if other.tap.is_some() {
+            self.tap = other.tap.take();
+        }
         self.slabs.append(&mut other.slabs);
         self.len += other.len;
         self.pushed += other.len as u64;
@@ -275,10 +278,10 @@ impl Inbox {
             let tail = self.split_off(first);
             let mut from = 0;
             for (offset, length) in cut {
-                self.push(&tail[from..offset - first]);
+                self.put(&tail[from..offset - first]);
                 from = offset - first + length;
             }
-            self.push(&tail[from..]);
+            self.put(&tail[from..]);
             // As if they had never come: `pushed` is less by their bytes now.
             self.scan.next -= dropped.bytes;
             self.scan.frames -= dropped.messages;

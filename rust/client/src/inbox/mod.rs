@@ -5,6 +5,7 @@
 //! and a queued message costs no memory beyond its own bytes.
 
 mod frames;
+pub(crate) mod tap;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -14,6 +15,7 @@ use spread_proto::{HEADER_LEN, Header};
 
 use frames::Scan;
 pub(crate) use frames::{Dropped, Limits};
+use tap::Tap;
 
 /// Size of a slab. Below the threshold above which allocators map memory anew each time.
 pub(crate) const SLAB_LEN: usize = 64 * 1024;
@@ -40,6 +42,8 @@ pub(crate) struct Inbox {
     /// Bytes that have ever been put in.
     pushed: u64,
     scan: Scan,
+    /// Sees what arrives, where somebody wants to know.
+    tap: Option<Box<Tap>>,
 }
 
 /// Bytes, of which those before `at` have been taken.
@@ -247,19 +251,61 @@ impl Inbox {
         }
     }
 
-    /// Puts bytes behind all others.
+    /// What is to see all that arrives from now on.
+    pub(crate) fn set_tap(&mut self, tap: Option<Box<Tap>>) {
+        self.tap = tap;
+    }
+
+    /// Takes it away, for another inbox.
+    pub(crate) fn take_tap(&mut self) -> Option<Box<Tap>> {
+        self.tap.take()
+    }
+
+    /// What sees the arrivals.
+    pub(crate) fn tap_mut(&mut self) -> Option<&mut Tap> {
+        self.tap.as_deref_mut()
+    }
+
+    /// Shows all there is to a tap.
+    pub(crate) fn show(&self, tap: &mut Tap) {
+        tap.see(&self.head.bytes[..self.head.len]);
+        for slab in &self.slabs {
+            tap.see(slab.left());
+        }
+    }
+
+    /// Puts bytes that have arrived behind all others.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if let Some(tap) = &mut self.tap {
+            tap.see(bytes);
+        }
+        self.put(bytes);
+    }
+
+    /// Puts bytes behind all others that have been here before.
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
         if self.slabs.is_empty() && self.head.len + bytes.len() <= HEADER_LEN {
             self.head.bytes[self.head.len..self.head.len + bytes.len()].copy_from_slice(bytes);
             self.head.len += bytes.len();
             self.len += bytes.len();
             self.pushed += bytes.len() as u64;
         } else {
+            let tap = self.tap.take();
             self.fill(bytes.len(), |slab| slab.extend_from_slice(bytes));
+            self.tap = tap;
         }
     }
 
-    /// Has `write` append to a slab with room for `at_least` bytes (and at least a sensible read).
+    /// Has `write` append bytes that have been here before to a slab with room.
+    pub(crate) fn fill_back<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let tap = self.tap.take();
+        let result = self.fill(0, write);
+        self.tap = tap;
+        result
+    }
+
+    /// Has `write` append what arrives to a slab with room for `at_least` bytes (and at least a sensible
+    /// read).
     pub(crate) fn fill<R>(&mut self, at_least: usize, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         let at_least = at_least.max(MIN_READ);
         let room = self
@@ -276,6 +322,9 @@ impl Inbox {
         let before = slab.bytes.len();
         let result = write(&mut slab.bytes);
         let added = slab.bytes.len() - before;
+        if let Some(tap) = &mut self.tap {
+            tap.see(&slab.bytes[before..]);
+        }
         self.len += added;
         self.pushed += added as u64;
         if slab.len() == 0

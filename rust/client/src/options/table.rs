@@ -75,6 +75,11 @@ options! {
 
     /// What is done when more has come than may wait. `block` stops reading: the daemon buffers for
     /// the session, and ends it when that is too much (1000 messages), as with the classic library.
+    /// When the daemon has hung up, what the system still has of it is read beyond the limit (some
+    /// 400 KiB, 1 MiB at most until the program has caught up), so that the loss is noticed, and with
+    /// failover=auto mended, though the program does not receive. Over TCP the end comes behind
+    /// what the daemon had sent and the system had no room for: then it is noticed when the program
+    /// receives.
     /// `spill` writes what does not fit to a file, up to `spill_max_bytes`, and gives it to the program
     /// in its order; where that is not possible (the limit, a full disk), it is as `block`, and an
     /// event tells so.
@@ -95,7 +100,9 @@ options! {
     /// they came over the wire, not encrypted, until they are received or the session ends.
     spill_dir: PathBuf = "", Folder;
 
-    /// With `recv_policy=spill`: how much space of the disk the file may take.
+    /// With `recv_policy=spill`: how much space of the disk the file may take. What is on its way to the
+    /// disk is in memory beyond `recv_max_bytes`: at most a quarter of that, but up to 4 MiB where it
+    /// is less, and never more than 32 MiB. When as much waits for a disk that is stuck, reading pauses.
     spill_max_bytes: usize = "4G", Bytes(1 << 20..=1 << 40);
 
     /// From what share of `recv_max_bytes` or `recv_max_messages` on, in percent, the program counts
@@ -162,6 +169,18 @@ options! {
     /// failover=auto. See
     /// `SPX_cork` for collecting by hand.
     send_batch_us: u32 = "0", Number(0..=1_000_000);
+
+    /// How many of its own messages a session may have under way: sent, and not come back yet. A send
+    /// beyond that waits. 0 is no limit. A message counts if it comes back to the session for certain: to a
+    /// group that it has joined or to its own private group, without `SELF_DISCARD`, of the services FIFO to
+    /// SAFE; a RELIABLE one once the session has seen itself in the group; an UNRELIABLE one never. It is
+    /// back when the library has it, whether the program has received it or not.
+    send_window: u32 = "0", Number(0..=1_000_000);
+
+    /// With `send_window`: how long, in milliseconds, a send waits for room. After that it sends all the
+    /// same, and a warning tells so: classic programs know no code for it. `SPX_multicast` with a limit of
+    /// its own waits for that instead, and then sends nothing: `SPX_TRY_AGAIN`.
+    send_window_ms: u32 = "10000", Number(0..=3_600_000);
 
     /// What a mailbox number is: `socket`, the link's socket itself, `stable`, a descriptor of its own,
     /// or `auto`: socket on unix links, stable on TCP and with `failover=auto`. `socket` is for unix

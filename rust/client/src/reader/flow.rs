@@ -4,6 +4,7 @@
 //! receivers tell that something has been taken with [`eased`]. All of it under the session's `rx`
 //! lock, and without a wait.
 
+use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use crate::inbox::{Dropped, Inbox, Limits, SLAB_LEN};
@@ -11,6 +12,8 @@ use crate::notice::{Ending, Event};
 use crate::options::{Options, RecvPolicy};
 use crate::session::{Rx, Session};
 use crate::spill::{Refill, Spill};
+use crate::sys::fd;
+use crate::window;
 
 /// Where messages are dropped, reads are no longer than this beyond the limit.
 const STEP: usize = SLAB_LEN;
@@ -18,6 +21,10 @@ const STEP: usize = SLAB_LEN;
 /// Messages that are no data are never dropped. So many times the limit may wait before reading
 /// stops for their sake.
 const MOST_KEPT: usize = 2;
+
+/// Where reading has stopped and the daemon has hung up, so many bytes more are read, to come to the
+/// end of the stream. What the system holds of a connection is less: the socket's buffers have 400 KiB.
+const REST: usize = 1 << 20;
 
 /// Warnings about one session are not given more often.
 const WARN_AGAIN: Duration = Duration::from_secs(60);
@@ -39,6 +46,8 @@ pub(crate) struct Flow {
     slow: bool,
     /// Nothing more is read until the low mark is reached.
     full: bool,
+    /// Bytes that have been read all the same since then, as the daemon had hung up.
+    over: usize,
     /// Reading can go on, which the reader has not been told yet.
     look: bool,
     /// With so few bytes in the inbox a receiver has to look whether the time of slowness is over.
@@ -73,6 +82,12 @@ impl Flow {
     /// Nothing is read for the time being.
     pub(crate) fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// Reading may go on, as so much has been taken. True: it had stopped.
+    fn reopen(&mut self) -> bool {
+        self.over = 0;
+        std::mem::take(&mut self.full)
     }
 }
 
@@ -181,14 +196,38 @@ pub(super) fn room(session: &Session, rx: &mut Rx) -> usize {
     0
 }
 
+/// How many bytes may be read though reading has stopped: what is left of a daemon that has hung up,
+/// so that a program that does not receive does not keep the session from being restored.
+pub(super) fn rest(rx: &Rx, link: RawFd) -> usize {
+    let flow = &rx.watch.flow;
+    // Also for an error: POLLHUP and POLLERR are told unasked.
+    if flow.full && flow.over < REST && fd::ready_now(link, libc::POLLRDHUP) != 0 {
+        REST - flow.over
+    } else {
+        0
+    }
+}
+
+/// So many bytes of the [`rest`] have been read.
+pub(super) fn took_of_rest(rx: &mut Rx, count: usize) {
+    rx.watch.flow.over += count;
+}
+
+/// How many bytes a link may bring before it is handed over to a session.
+pub(crate) fn room_for_new_link(session: &Session) -> usize {
+    let most = limits(&session.options).bytes;
+    most.saturating_sub(session.rx().held_bytes()).max(REST)
+}
+
 /// What does not fit goes to disk from now on.
 fn begin_to_spill(session: &Session, rx: &mut Rx) -> usize {
-    match Spill::begin(&session.options.spill_dir) {
+    match Spill::begin(&session.options.spill_dir, session.options.recv_max_bytes) {
         Ok(mut spill) => {
             // The file begins with a frame, and the inbox ends with one.
             let taken = rx.taken_of_newest();
             let (inbox, place) = rx.newest();
-            spill.pending.push(&inbox.split_part(taken));
+            spill.pending.put(&inbox.split_part(taken));
+            spill.pending.set_tap(inbox.take_tap());
             *place = Some(Box::new(spill));
             note_slow(session, rx);
             room_on_disk(session, rx)
@@ -217,7 +256,7 @@ fn room_on_disk(session: &Session, rx: &mut Rx) -> usize {
 }
 
 /// Where the reader puts what it reads.
-pub(super) fn target(rx: &mut Rx) -> &mut Inbox {
+pub(crate) fn target(rx: &mut Rx) -> &mut Inbox {
     match rx.newest() {
         (_, Some(spill)) => &mut spill.pending,
         (inbox, None) => inbox,
@@ -236,15 +275,18 @@ pub(crate) fn refill(session: &Session, rx: &mut Rx) -> bool {
                 session.options.recv_low_pct,
             );
             let goes_on = spill.failure().is_none() && spill.taken_space() <= low;
-            if goes_on && std::mem::take(&mut rx.watch.flow.full) {
+            if goes_on && rx.watch.flow.reopen() {
                 rx.watch.flow.look = true;
             }
             true
         }
         found @ (Refill::Some | Refill::Empty) => {
+            if let Some(tap) = spill.pending.take_tap() {
+                rx.inbox.set_tap(Some(tap));
+            }
             rx.spill = None;
             // Reading goes on, and the time of slowness may be over.
-            rx.watch.flow.look |= std::mem::take(&mut rx.watch.flow.full);
+            rx.watch.flow.look |= rx.watch.flow.reopen();
             rx.watch.flow.eases_at = usize::MAX;
             matches!(found, Refill::Some)
         }
@@ -280,6 +322,7 @@ fn stop(session: &Session, rx: &mut Rx, reason: &str) {
 /// Bytes have been put into the inbox.
 pub(super) fn took(session: &Session, rx: &mut Rx, count: usize) {
     gave(rx, count);
+    window::settle(session, rx);
     let options = &session.options;
     let taken = rx.taken_of_newest();
     let spare_first = rx.refused && rx.later.is_empty();
@@ -440,7 +483,7 @@ pub(super) fn eased(session: &Session, rx: &mut Rx) -> Eased {
     if std::mem::take(&mut flow.slow) {
         session.tell(Event::SlowCleared { messages, bytes });
     }
-    let read = std::mem::take(&mut flow.full) || look.read;
+    let read = flow.reopen() || look.read;
     let trim = flow.big && bytes <= COUNT_FROM as u64;
     if trim {
         flow.big = false;

@@ -21,11 +21,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use flow::{Flow, dry, gave, note_loss, one_left, refill};
+pub(crate) use flow::{Flow, dry, gave, note_loss, one_left, refill, room_for_new_link, target};
 
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::Epoll;
 use crate::sys::{clock, fd, signals};
+use crate::window;
 
 use self::pace::Pace;
 
@@ -404,6 +405,7 @@ pub(crate) fn returned(session: &Session, rx: &mut Rx) {
             std::mem::take(&mut watch.wants) && held > 0 || has_read && more && watch.armed
         }
     };
+    window::settle(session, rx);
     let eased = flow::eased(session, rx);
     look |= eased.read;
     // The program may wait for its mailbox now.
@@ -439,6 +441,19 @@ pub(crate) fn watch_link(session: &Session, rx: &mut Rx) {
     rx.watch.flow.resume();
     // An error leaves it to the receivers.
     let _ = enter(&shared, session, rx);
+}
+
+/// A sender waits for what is to come, and its program may not receive meanwhile: the reader drains the
+/// link at once, and goes on doing so.
+pub(crate) fn drain_for_sender(session: &Session, rx: &mut Rx) {
+    let Some(shared) = reader() else { return };
+    rx.watch.stayed_away = rx.watch.reads;
+    rx.watch.polled = false;
+    rx.watch.taken = false;
+    if rx.owner.is_none() {
+        rearm(&shared, session, rx);
+    }
+    shared.ask(Request::Look(session.key()));
 }
 
 /// Has the reader look at a session's link again.

@@ -13,6 +13,7 @@ use crate::fork;
 use crate::session::{Kind, Rx, Session};
 use crate::sys::epoll::{BATCH, Ready};
 use crate::sys::{clock, fd, memory};
+use crate::window;
 
 /// The bell's key in the epoll set.
 pub(super) const BELL_KEY: u64 = u64::MAX;
@@ -185,6 +186,9 @@ impl State {
                 let Some(session) = shared.session(key / 2) else {
                     return;
                 };
+                if one.ended && session.kind == Kind::Socket {
+                    window::link_is_over(&session);
+                }
                 if key % 2 == 1 {
                     mailbox_closed(&session);
                 } else if one.ended || !self.may_rest(shared, &session) {
@@ -544,7 +548,12 @@ fn drain_some(session: &Session, rx: &mut Rx, link: RawFd) -> bool {
         if turn == 0 {
             break true;
         }
-        let room = flow::room(session, rx).min(turn);
+        let mut room = flow::room(session, rx).min(turn);
+        // Of a socket mailbox the last byte stays, and so the end of the stream is not come to.
+        let of_rest = room == 0 && session.kind == Kind::Stable;
+        if of_rest {
+            room = flow::rest(rx, link).min(turn);
+        }
         if room == 0 {
             // It has ended by its policy.
             arrived |= rx.ended;
@@ -575,6 +584,9 @@ fn drain_some(session: &Session, rx: &mut Rx, link: RawFd) -> bool {
                 }
                 arrived = true;
                 turn -= count.min(turn);
+                if of_rest {
+                    flow::took_of_rest(rx, count);
+                }
                 flow::took(session, rx, count);
             }
             Err(error) => match error.raw_os_error() {

@@ -115,6 +115,10 @@ impl Receive<'_, '_> {
         if session.auto.is_some() && service::is_membership(header.kind) {
             return false;
         }
+        // Its own messages are found in the inbox.
+        if session.options.send_window > 0 {
+            return false;
+        }
         let fits = i64::from(header.num_groups) <= self.room.for_groups()
             && i64::try_from(layout.body).is_ok_and(|body| body <= self.room.max_body);
         fits && layout.old_type == 0

@@ -11,6 +11,7 @@ use super::plan::{Do, Limits, Plan};
 use crate::auto::{Auto, Fresh, MethodRunner, Resumed};
 use crate::notice::Event;
 use crate::random::Random;
+use crate::reader;
 use crate::search::{Search, SearchProgress};
 use crate::session::Session;
 use crate::sweep::Wish;
@@ -319,7 +320,7 @@ impl Job {
     /// Sends and receives over the new link.
     fn listen(&mut self, plan: &mut Plan) {
         let Some(link) = &mut self.link else { return };
-        let most = self.session.options.recv_max_bytes;
+        let most = reader::room_for_new_link(&self.session);
         let came = if link.flush() {
             link.read(most, |group| plan.own_view(group))
         } else {
@@ -468,7 +469,7 @@ impl Job {
 
     /// Leaves the present daemon when the other one orders what it is sent. `None`: the session stays.
     fn prove(&mut self, mut link: Box<NewLink>, until: Instant) -> Option<Moving> {
-        let most = self.session.options.recv_max_bytes;
+        let most = reader::room_for_new_link(&self.session);
         let ended = !link.flush() || link.read(most, |_| ()) != Came::All;
         let now = Instant::now();
         if ended || now >= until && !link.proven {

@@ -17,6 +17,7 @@
 mod writer;
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,11 +30,18 @@ use crate::sys::file;
 /// A flight has at least so many bytes, as long as more comes.
 const FLIGHT: usize = 1 << 20;
 
-/// Bytes that may wait for the writer until reading pauses.
-const PENDING: usize = 32 << 20;
+/// Bytes that may wait for the writer until reading pauses: this part of what may wait in memory anyway, but
+/// no less than a flight and the beginning of another, and no more than a disk should need that is stuck for
+/// a moment. As much again may be in flight.
+const PENDING_PART: usize = 8;
+const PENDING_LEAST: usize = 2 * FLIGHT;
+const PENDING_MOST: usize = 16 << 20;
 
 /// Bytes that are taken back at a time.
 const REFILL: usize = 256 << 10;
+
+/// Bytes that the system is asked to have ready beyond that.
+const AHEAD: u64 = 4 << 20;
 
 /// Space is given back in steps of so many bytes, at borders of pages.
 const PUNCH: u64 = 4 << 20;
@@ -51,6 +59,10 @@ pub(crate) struct Spill {
     punched: u64,
     /// The file system cannot give space back, but from a whole file.
     keeps_space: bool,
+    /// The system has been asked to have ready what stands before.
+    asked: u64,
+    /// Most bytes of `pending`.
+    most_pending: usize,
     /// Whole frames in the file and in flight.
     frames: u64,
     flight: Option<Arc<Flight>>,
@@ -80,11 +92,12 @@ pub(crate) enum Refill {
 }
 
 impl Spill {
-    /// Begins to spill into a new file in `folder` (empty: `$TMPDIR`, or else `/var/tmp`).
+    /// Begins to spill into a new file in `folder` (empty: `$TMPDIR`, or else `/var/tmp`), where `in_memory`
+    /// bytes may wait in memory before.
     ///
     /// # Errors
     /// Why there is no such file.
-    pub(crate) fn begin(folder: &Path) -> Result<Self, String> {
+    pub(crate) fn begin(folder: &Path, in_memory: usize) -> Result<Self, String> {
         let folder = if folder.as_os_str().is_empty() {
             environment::text("TMPDIR").map_or_else(|| PathBuf::from(FOLDER), PathBuf::from)
         } else {
@@ -98,6 +111,8 @@ impl Spill {
             write_at: 0,
             punched: 0,
             keeps_space: false,
+            asked: 0,
+            most_pending: (in_memory / PENDING_PART).clamp(PENDING_LEAST, PENDING_MOST),
             frames: 0,
             flight: None,
             pending: Inbox::default(),
@@ -135,7 +150,7 @@ impl Spill {
 
     /// How many more bytes may be put into `pending` now.
     pub(crate) fn room(&self) -> usize {
-        PENDING.saturating_sub(self.pending.len())
+        self.most_pending.saturating_sub(self.pending.len())
     }
 
     /// Sends off what is whole in `pending`, if it is worth it and nothing is on its way.
@@ -166,19 +181,14 @@ impl Spill {
         let before = inbox.messages(taken);
         if self.read_at < self.write_at {
             let left = usize::try_from(self.write_at - self.read_at).unwrap_or(REFILL);
-            let mut buffer = vec![0; left.min(REFILL)];
-            if let Err(error) = self.file.read_exact_at(&mut buffer, self.read_at) {
+            if let Err(error) = self.read_back(inbox, left.min(REFILL)) {
                 return Refill::Broken(error.to_string());
             }
-            for piece in buffer.chunks(crate::inbox::SLAB_LEN) {
-                inbox.push(piece);
-            }
-            self.read_at += buffer.len() as u64;
             self.give_back();
         } else if let Some(flight) = self.flight.take() {
             // All that is behind it is in memory, too.
             for piece in &flight.pieces {
-                inbox.push(piece);
+                inbox.put(piece);
             }
         } else if self.pending.len() > 0 {
             self.frames = 0;
@@ -193,11 +203,38 @@ impl Spill {
         Refill::Some
     }
 
+    /// Reads so many bytes back, into whatever room slabs have.
+    fn read_back(&mut self, inbox: &mut Inbox, count: usize) -> io::Result<()> {
+        let mut left = count;
+        while left > 0 {
+            let (file, from) = (&self.file, self.read_at);
+            let got = inbox.fill_back(|slab| {
+                let at = slab.len();
+                let part = left.min(slab.capacity() - at);
+                slab.resize(at + part, 0);
+                let read = file.read_exact_at(&mut slab[at..], from);
+                if read.is_err() {
+                    slab.truncate(at);
+                }
+                read.map(|()| part)
+            })?;
+            self.read_at += got as u64;
+            left -= got;
+        }
+        // The next piece is on its way from the disk while the program is at this one.
+        if self.asked < self.read_at + AHEAD / 2 {
+            let from = self.asked.max(self.read_at);
+            self.asked = (self.read_at + AHEAD).min(self.write_at);
+            file::will_need(&self.file, from, self.asked);
+        }
+        Ok(())
+    }
+
     /// Gives the space of what has been read back to the system.
     fn give_back(&mut self) {
         if self.read_at == self.write_at && self.flight.is_none() {
             if self.file.set_len(0).is_ok() {
-                (self.read_at, self.write_at, self.punched) = (0, 0, 0);
+                (self.read_at, self.write_at, self.punched, self.asked) = (0, 0, 0, 0);
             }
             return;
         }

@@ -73,6 +73,10 @@ pub struct Stats {
     pub oldest: Duration,
     /// For how long sends have waited for the daemon, all together.
     pub send_blocked: Duration,
+    /// Own messages that are under way (`send_window`; without one they are not counted).
+    pub in_flight: u64,
+    /// For how long sends have waited for `send_window`, all together.
+    pub window_waited: Duration,
     /// How often the connection was restored (`failover=auto`).
     pub reconnects: u64,
     /// Why the connection was lost last, as far as it can be told; empty if it never was.
@@ -123,10 +127,19 @@ fn state_of(session: &Session) -> State {
 }
 
 pub(crate) fn of(session: &Session) -> Stats {
-    let (messages_out, bytes_out, send_blocked) = {
+    let (messages_out, bytes_out, send_blocked, (in_flight, window_waited)) = {
         let tx = session.tx();
+        let window = tx
+            .window
+            .as_ref()
+            .map(|window| (window.in_flight(), window.waited()));
         let now = tx.blocked_since.map_or(Duration::ZERO, |at| at.elapsed());
-        (tx.sent, tx.sent_bytes, tx.blocked + now)
+        (
+            tx.sent,
+            tx.sent_bytes,
+            tx.blocked + now,
+            window.unwrap_or_default(),
+        )
     };
     let (daemon, private_group) = (session.daemon(), session.private_group());
     let mut rx = session.rx();
@@ -148,6 +161,8 @@ pub(crate) fn of(session: &Session) -> Stats {
         peak_bytes: peak.bytes.max(waiting.bytes),
         oldest: rx.inbox.age(),
         send_blocked,
+        in_flight,
+        window_waited,
         reconnects: session.auto.as_ref().map_or(0, |auto| auto.generation()),
         last_loss: rx.loss.clone().unwrap_or_default(),
         dropped_messages: dropped.messages,
@@ -176,6 +191,8 @@ impl Stats {
             ("peak_bytes", self.peak_bytes),
             ("oldest_ms", milliseconds(self.oldest)),
             ("send_blocked_ms", milliseconds(self.send_blocked)),
+            ("in_flight", self.in_flight),
+            ("window_waited_ms", milliseconds(self.window_waited)),
             ("reconnects", self.reconnects),
             ("dropped_messages", self.dropped_messages),
             ("dropped_bytes", self.dropped_bytes),

@@ -82,6 +82,21 @@ pub(crate) fn punch(file: &File, from: u64, to: u64) -> io::Result<()> {
     }
 }
 
+/// Has the system begin to read a part of the file, if it is not in memory. Does not wait.
+pub(crate) fn will_need(file: &File, from: u64, to: u64) {
+    #[cfg(target_os = "linux")]
+    if let (Ok(offset), Ok(length)) = (i64::try_from(from), i64::try_from(to.saturating_sub(from)))
+        && length > 0
+    {
+        // SAFETY: takes numbers only and touches no memory of ours. It is advice: errors change nothing.
+        unsafe {
+            libc::posix_fadvise(file.as_raw_fd(), offset, length, libc::POSIX_FADV_WILLNEED);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, from, to);
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{FileExt as _, MetadataExt as _};

@@ -1,6 +1,8 @@
 //! Slow readers on an embedded network.
 
 #[cfg(test)]
+mod auto;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod soak;
@@ -8,3 +10,5 @@ mod soak;
 mod spill;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod window;

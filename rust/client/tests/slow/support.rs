@@ -70,6 +70,14 @@ impl Sender {
         }
     }
 
+    /// At another daemon.
+    pub(crate) fn at(name: &str) -> Self {
+        Self {
+            connection: open(name, ""),
+            next: 0,
+        }
+    }
+
     pub(crate) fn send(&mut self, count: u32) {
         let own = self.connection.private_group();
         for sent in 0..count {

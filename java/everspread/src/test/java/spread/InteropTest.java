@@ -18,7 +18,7 @@ import spread.testing.TestNetwork;
  * Java and C programs in one group: what each sees of the others.
  *
  * <p>{@code SPREAD_CLASSIC_JAR} and {@code SPREAD_CLASSIC_LIB} (a folder) bring the classic clients in
- * as well, {@code SPREAD_DAEMON=port@address} another network than the simulated one.
+ * as well, {@code SPREAD_DAEMON} a real daemon, see {@link RealDaemon}.
  */
 class InteropTest {
 
@@ -93,27 +93,19 @@ class InteropTest {
 
     @Test
     void everybodySeesTheSameOfEverybody() throws Exception {
-        String daemon = System.getenv("SPREAD_DAEMON");
-        if (daemon != null && !daemon.isEmpty()) {
-            String[] place = daemon.split("@");
-            meet(place[1], place[0]);
-            return;
-        }
         for (String options : new String[] {"byte_order=little", "byte_order=big"}) {
-            try (TestNetwork network = TestNetwork.start(options + "&port=" + port())) {
+            try (TestNetwork network =
+                    TestNetwork.start(options + "&port=" + RealDaemon.freePort())) {
                 meet("127.0.0.1", String.valueOf(network.daemon(0).port()));
             }
         }
     }
 
-    /** A free one that the classic client takes. */
-    private static int port() throws Exception {
-        for (int port = 24000 + (int) (ProcessHandle.current().pid() % 7000); ; port++) {
-            try (java.net.ServerSocket socket = new java.net.ServerSocket(port)) {
-                return socket.getLocalPort();
-            } catch (java.io.IOException e) {
-                assertThat(port).isLessThan(32000);
-            }
+    @Test
+    void soItIsOnARealDaemon() throws Exception {
+        try (RealDaemon daemon = RealDaemon.named(directory)) {
+            Assumptions.assumeTrue(daemon != null, "SPREAD_DAEMON is not set");
+            meet(daemon.host, daemon.port);
         }
     }
 
