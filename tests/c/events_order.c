@@ -366,6 +366,59 @@ static void init_in_a_callback(void)
     CHECK_LOG("H0");
 }
 
+static int busy_calls;
+static int second;
+
+static void in_between(int code, void *data)
+{
+    (void)data;
+    note("t", code);
+}
+
+static void call_second(int fd, int code, void *data)
+{
+    (void)fd;
+    (void)data;
+    note("s", code);
+    E_exit_events();
+}
+
+/* The only ready descriptor, hundreds of times; then it changes one thing after the other. */
+static void call_busy(int fd, int code, void *data)
+{
+    (void)code;
+    (void)data;
+    busy_calls++;
+    if (busy_calls > 500)
+        note("b", busy_calls);
+    switch (busy_calls) {
+    case 501:
+        E_queue(in_between, 1, NULL, after_us(0));
+        break;
+    case 503:
+        E_queue(in_between, 2, NULL, after_us(0));
+        break;
+    case 504:
+        E_attach_fd(second, READ_FD, call_second, 1, NULL, LOW_PRIORITY);
+        E_detach_fd(fd, READ_FD);
+        break;
+    default:
+        break;
+    }
+}
+
+static void changes_count_at_once_in_a_busy_loop(void)
+{
+    int fd = ready_pipe(1);
+
+    second = ready_pipe(1);
+    E_init();
+    E_attach_fd(fd, READ_FD, call_busy, 0, NULL, LOW_PRIORITY);
+    E_handle_events();
+    CHECK_INT(busy_calls, 504);
+    CHECK_LOG("b501 t1 b502 b503 t2 b504 s1");
+}
+
 static const struct test_case tests[] = {
     CASE(classes_of_priority),
     CASE(timers_wait_for_a_quiet_round),
@@ -388,6 +441,7 @@ static const struct test_case tests[] = {
     REPAIRED(a_writer_that_is_always_ready),
     CASE(a_loop_in_a_callback),
     CASE(init_in_a_callback),
+    CASE(changes_count_at_once_in_a_busy_loop),
 };
 
 MAIN(tests)

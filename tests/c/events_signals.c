@@ -1,6 +1,7 @@
 /* Signals. */
 #include "events_check.h"
 
+#include <setjmp.h>
 #include <sys/time.h>
 
 static volatile sig_atomic_t signals;
@@ -255,6 +256,47 @@ static void delay_ends_early(void)
     CHECK(signals > 0);
 }
 
+static sigjmp_buf away;
+
+static void jump(int number)
+{
+    (void)number;
+    siglongjmp(away, 1);
+}
+
+static volatile sig_atomic_t calls;
+
+static void call(int fd, int code, void *data)
+{
+    (void)fd;
+    (void)code;
+    (void)data;
+    calls++;
+}
+
+/* Out of whatever the loop is doing while a descriptor keeps it busy. */
+static void a_handler_jumps_out_of_a_busy_loop(void)
+{
+    volatile int jumps = 0;
+    int fd = ready_pipe(1);
+
+    E_init();
+    handle(SIGALRM, jump);
+    E_attach_fd(fd, READ_FD, call, 0, NULL, LOW_PRIORITY);
+    if (sigsetjmp(away, 1) != 0)
+        jumps++;
+    if (jumps < 100) {
+        alarm_in_us(100 + 7 * jumps, 0);
+        E_handle_events();
+        fail(__FILE__, __LINE__, "the loop has returned");
+    }
+    CHECK(calls > 0);
+    CHECK_INT(E_queue(stamp, 1, NULL, after_us(1000000)), 0);
+    CHECK_INT(E_in_queue(stamp, 1, NULL), 1);
+    CHECK_INT(E_dequeue(stamp, 1, NULL), 0);
+    CHECK_INT(E_detach_fd(fd, READ_FD), 0);
+}
+
 static const struct test_case tests[] = {
     CASE(a_storm_keeps_the_times),
     CASE(descriptors_are_served_in_a_storm),
@@ -266,6 +308,7 @@ static const struct test_case tests[] = {
     CASE(blocked_signals_stay_blocked_in_the_wait),
     CASE(a_loop_in_a_handler),
     CASE(delay_ends_early),
+    CASE(a_handler_jumps_out_of_a_busy_loop),
 };
 
 MAIN(tests)

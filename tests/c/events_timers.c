@@ -303,10 +303,10 @@ static void count(int code, void *data)
 static void thousands_of_timers(void)
 {
     E_init();
-    /* In a scattered order, a second apart, all of them in the past. */
+    /* In a scattered order, far apart, all of them in the past. */
     for (int i = 0; i < TIMERS; i++) {
         int place = (i * 7919) % TIMERS;
-        sp_time delay = {place - 2 * TIMERS, 0};
+        sp_time delay = {(place - 2 * TIMERS) * 1000L, 0};
         CHECK_INT(E_queue(count, place, NULL, delay), 0);
     }
     E_handle_events();

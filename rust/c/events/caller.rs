@@ -9,7 +9,8 @@
 //! of a step it would leave the lock held for ever, so the loop blocks signals in its steps. In the
 //! wait the system call itself puts the caller's mask in place.
 //!
-//! Both are given back only around the wait and the callbacks, in frames that own nothing.
+//! Both are given back only around the wait and the callbacks, in frames that own nothing; also between
+//! callbacks for a descriptor that keeps the loop busy, where there is no step.
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;

@@ -6,11 +6,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use spread_client::events::{Action, Mailboxes, Outcome, Run};
+use spread_client::events::{Action, Lone, Mailboxes, Outcome, Run};
 
 use super::caller::CallerState;
-use super::shared::{FdCall, Parts, Shared, TimerCall, step};
-use super::wait::{Target, Waited, wait};
+use super::shared::{FdCall, Parts, Shared, TimerCall, changes, step};
+use super::wait::{Target, Waited, look, wait};
 use super::{clock, wake};
 use crate::cancel::Cancel;
 
@@ -28,7 +28,7 @@ static EXIT: AtomicBool = AtomicBool::new(false);
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Timer(TimerCall),
-    Fd(i32, FdCall),
+    Fd(i32, FdCall, Option<Again>),
     Wait(Wait),
     Return,
 }
@@ -38,6 +38,18 @@ struct Wait {
     target: Target,
     timeout_us: Option<i64>,
     serial: u64,
+    changes: u64,
+    began: i64,
+}
+
+/// A wait that took no longer has not slept, in microseconds.
+const AT_ONCE_US: i64 = 3;
+
+/// On what condition a callback is called again without a step: see [`serve_again`].
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    lone: Lone,
+    changes: u64,
 }
 
 /// Ends all loops. Async-signal-safe; errno is kept.
@@ -54,8 +66,12 @@ pub(super) fn run() {
     EXIT.store(false, Ordering::SeqCst);
     let mut run = Run::new();
     let mut waited = None;
+    let mut busy = None;
     loop {
-        match step(Step::Return, |shared| next(shared, &mut run, waited.take())) {
+        let step = step(Step::Return, |shared| {
+            next(shared, &mut run, waited.take(), &mut busy)
+        });
+        match step {
             Step::Timer(call) => {
                 if let Some(function) = call.function {
                     let data = call.data.pointer();
@@ -65,11 +81,14 @@ pub(super) fn run() {
                     caller.suspend();
                 }
             }
-            Step::Fd(fd, call) => {
+            Step::Fd(fd, call, again) => {
                 let data = call.data.pointer();
                 caller.resume();
                 // SAFETY: the program has attached this function with this argument.
                 unsafe { (call.function)(fd, call.code, data) };
+                if let Some(again) = again {
+                    serve_again(fd, call, again);
+                }
                 caller.suspend();
             }
             Step::Wait(request) => {
@@ -85,14 +104,58 @@ pub(super) fn run() {
     caller.resume();
 }
 
-fn next(shared: &mut Shared, run: &mut Run, waited: Option<(Wait, Waited)>) -> Step {
+/// Calls back for as long as the descriptor is found ready, alone, at the first look, and nothing else is
+/// to be done. With the caller's signal mask and cancellation state, so without two system calls for
+/// each message; that is sound as there is no lock and nothing that could be left half done.
+fn serve_again(fd: i32, call: FdCall, mut again: Again) {
+    let unchanged = |again: &Again| {
+        changes() == again.changes
+            && !EXIT.load(Ordering::SeqCst)
+            && again
+                .lone
+                .due
+                .is_none_or(|due| clock::monotonic().to_micros() < due)
+    };
+    while unchanged(&again) {
+        let fds = again.lone.fds_mut();
+        let (fds, count) = (fds.as_mut_ptr(), fds.len());
+        // SAFETY: the array is in this frame, of which a cancelled thread or a jump leaves nothing in use.
+        let result = unsafe { look(fds, count) };
+        if !again.lone.is_ready_alone(result) || !unchanged(&again) {
+            return;
+        }
+        let data = call.data.pointer();
+        // SAFETY: the program has attached this function with this argument, and has not detached it.
+        unsafe { (call.function)(fd, call.code, data) };
+    }
+}
+
+fn next(
+    shared: &mut Shared,
+    run: &mut Run,
+    waited: Option<(Wait, Waited)>,
+    busy: &mut Option<Wait>,
+) -> Step {
     let now = clock::monotonic().to_micros();
     if let Some((request, result)) = waited {
+        // A look that finds nothing would only cost a program that waits for each message.
+        *busy = (now - request.began <= AT_ONCE_US).then_some(request);
         finish(shared, run, now, request, result);
     }
     match shared.events.next(run, now, EXIT.load(Ordering::SeqCst)) {
         Action::CallTimer(call) => Step::Timer(call),
-        Action::CallFd { fd, callback } => Step::Fd(fd, callback),
+        Action::CallFd { fd, callback } => {
+            let Parts { events, waiter, .. } = shared.parts();
+            let again = busy
+                // Else a loop inside of a callback has waited meanwhile.
+                .filter(|request| request.serial == waiter.set.serial())
+                .and_then(|request| {
+                    let lone = events.lone(run, &waiter.set, fd)?;
+                    let changes = request.changes;
+                    Some(Again { lone, changes })
+                });
+            Step::Fd(fd, callback, again)
+        }
         Action::Poll { timeout_us, select } => prepare(shared, now, timeout_us, select),
         Action::Return => Step::Return,
     }
@@ -110,6 +173,7 @@ fn prepare(shared: &mut Shared, now: i64, timeout_us: Option<i64>, select: bool)
         None => Some(timeout_us.map_or(UNWAKEABLE_US, |timeout| timeout.min(UNWAKEABLE_US))),
     };
     let Parts { events, waiter, .. } = shared.parts();
+    let changes = changes();
     events.fill(now, wake, &mut Mailboxes, &mut waiter.set);
     waiter.waiting = true;
     let target = if select {
@@ -129,6 +193,8 @@ fn prepare(shared: &mut Shared, now: i64, timeout_us: Option<i64>, select: bool)
         target,
         timeout_us,
         serial: waiter.set.serial(),
+        changes,
+        began: now,
     })
 }
 

@@ -155,6 +155,14 @@ impl Shared {
 
 static SHARED: Mutex<Shared> = Mutex::new(Shared::new());
 
+/// Counts what may have changed something that a loop goes by.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+/// How often anything may have been changed, by whatever thread, or a fork.
+pub(super) fn changes() -> u64 {
+    CHANGES.load(Ordering::SeqCst)
+}
+
 /// This process is a forked child that has not waited yet.
 static FORKED: AtomicBool = AtomicBool::new(false);
 
@@ -226,7 +234,10 @@ pub(super) fn step<R: Copy>(failed: R, step: impl FnOnce(&mut Shared) -> R) -> R
 /// A whole entry point that does not block: one step, uncancelled.
 pub(super) fn entry<R: Copy>(failed: R, run: impl FnOnce(&mut Shared) -> R) -> R {
     let caller = Cancel::forbid();
-    let result = step(failed, run);
+    let result = step(failed, |shared| {
+        CHANGES.fetch_add(1, Ordering::SeqCst);
+        run(shared)
+    });
     caller.restore();
     result
 }
@@ -267,6 +278,7 @@ extern "C" fn after_fork_in_parent() {
 
 extern "C" fn after_fork_in_child() {
     FORKED.store(true, Ordering::Relaxed);
+    CHANGES.fetch_add(1, Ordering::SeqCst);
     release();
 }
 

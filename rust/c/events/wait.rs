@@ -112,6 +112,16 @@ pub(super) unsafe fn wait(
     }
 }
 
+/// Looks without waiting, with the signal mask as it is; the result of poll.
+///
+/// # Safety
+/// `fds` is valid for `count` elements, and stays so.
+pub(super) unsafe fn look(fds: *mut libc::pollfd, count: usize) -> c_int {
+    let at_once = timespec(0);
+    // SAFETY: as promised by the caller; the timeout is valid, no mask means none is put in place.
+    unsafe { ppoll(fds, count as libc::nfds_t, &raw const at_once, ptr::null()) }
+}
+
 /// Sleeps, or until a signal comes.
 pub(super) fn sleep(timeout_us: i64) {
     let spec = timespec(timeout_us);

@@ -1,8 +1,9 @@
 //! Sending: one system call per message, on the caller's thread.
 //!
 //! A message that the kernel takes at once is handed over in one prompt `sendmsg` of header, groups
-//! and all pieces of the body; nothing is copied. Only where the daemon pushes back does the thread
-//! become the owner of the turn and wait, as a machine like [`crate::receive`].
+//! and all pieces of the body; nothing is copied, except for small messages, where that is cheaper. Only
+//! where the daemon pushes back does the thread become the owner of the turn and wait, as a machine
+//! like [`crate::receive`].
 
 mod window;
 
@@ -688,13 +689,21 @@ impl<'a> Send<'a> {
         Ok(false)
     }
 
-    /// One prompt `sendmsg` of what is not out yet.
+    /// One prompt system call for what is not out yet.
     fn send_now(&self, link: i32) -> Result<usize, i32> {
         let groups = if self.what == What::Message {
             self.groups
         } else {
             &self.own_group
         };
+        if self.sent == 0 && !self.more {
+            if self.total <= TINY {
+                return self.send_copy::<TINY>(link, groups);
+            }
+            if self.total <= SMALL {
+                return self.send_copy::<SMALL>(link, groups);
+            }
+        }
         let fixed = [IoSlice::new(&self.head), IoSlice::new(groups)];
         let suffix = self.suffix.as_bytes();
         let last = (!suffix.is_empty()).then(|| IoSlice::new(suffix));
@@ -708,6 +717,28 @@ impl<'a> Send<'a> {
             let mut parts: Vec<IoSlice<'_>> = all.copied().collect();
             send_from(link, &mut parts, self.sent, self.more)
         }
+    }
+
+    /// A small frame, of `N` bytes at most, from one piece of memory.
+    #[inline]
+    fn send_copy<const N: usize>(&self, link: i32, groups: &[u8]) -> Result<usize, i32> {
+        let mut frame = [0; N];
+        let mut at = 0;
+        let mut put = |part: &[u8]| {
+            // All of them fit, as their sum is the total.
+            if let Some(room) = frame.get_mut(at..at + part.len()) {
+                room.copy_from_slice(part);
+                at += part.len();
+            }
+        };
+        put(&self.head);
+        put(groups);
+        for piece in self.body {
+            put(piece);
+        }
+        put(self.suffix.as_bytes());
+        fd::write_now(link, &frame[..self.total.min(at)])
+            .map_err(|error| error.raw_os_error().unwrap_or(0))
     }
 
     /// What the session has to know of a frame that is out.
@@ -743,6 +774,11 @@ impl<'a> Send<'a> {
         }
     }
 }
+
+/// Frames up to these lengths are copied together first, and sent with `send`. For `sendmsg` the kernel
+/// copies and checks a list of pieces; that takes it 0.15 us more, which is many times what the copy takes.
+const TINY: usize = 256;
+const SMALL: usize = 1280;
 
 /// Pieces of the usual message: header, groups, a body in a few.
 const FEW_PARTS: usize = 8;

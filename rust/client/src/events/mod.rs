@@ -28,7 +28,9 @@
 //! | `poll_set`, `select_set` | what one wait looks at |
 //! | `mailboxes` | what that is for a mailbox |
 //! | `scheduler` | the rounds |
+//! | `lone` | rounds that serve one registration alone |
 
+mod lone;
 mod mailboxes;
 mod poll_set;
 mod registry;
@@ -37,6 +39,7 @@ mod select_set;
 mod time;
 mod timers;
 
+pub use lone::Lone;
 pub use mailboxes::Mailboxes;
 pub use poll_set::{FdSources, ItselfOnly, PollSet};
 pub use registry::{Attached, FdKind, Priority};

@@ -31,7 +31,7 @@ impl FdSources for ItselfOnly {
 }
 
 /// The registration for which an element of the array was put in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) priority: Priority,
     pub(super) place: usize,

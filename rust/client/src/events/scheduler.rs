@@ -372,6 +372,27 @@ impl<K: Copy + Eq + Hash, C: Copy> Events<K, C> {
         };
     }
 
+    /// Whether rounds of this loop are all alike: timers run in them, and no wait is out of the ordinary.
+    pub(super) fn is_steady(&self, run: &Run) -> bool {
+        !run.starting && !run.select && self.probe_closed_at.is_none()
+    }
+
+    /// The descriptor of a registration that is watched, and what it waits for.
+    pub(super) fn descriptor_of(&self, owner: Owner) -> Option<(RawFd, FdKind)> {
+        let entry = self
+            .registry
+            .queue(owner.priority)
+            .entries
+            .get(owner.place)?;
+        (entry.generation == owner.generation && entry.is_watched())
+            .then_some((entry.fd, entry.kind))
+    }
+
+    /// When the next timer is due.
+    pub(super) fn next_due(&self) -> Option<i64> {
+        self.timers.next_due()
+    }
+
     fn begin_round(&mut self, run: &mut Run, now: i64) {
         self.rounds = self.rounds.wrapping_add(1);
         if run.starting {

@@ -204,7 +204,8 @@ impl State {
     /// take and is at it, or an event loop of ours waits for the link too. True: nothing to do now.
     fn may_rest(&mut self, shared: &Shared, session: &Arc<Session>) -> bool {
         let mut rx = session.rx();
-        note_pace(&mut rx);
+        let waiting = fd::unread(session.link_fd()).unwrap_or(usize::MAX);
+        note_pace(&mut rx, waiting);
         let comes = rx.watch.reads != rx.watch.stayed_away;
         let have = rx.inbox.len();
         let rests = match session.kind {
@@ -218,7 +219,6 @@ impl State {
         if !rests {
             return false;
         }
-        let waiting = fd::unread(session.link_fd()).unwrap_or(usize::MAX);
         if session.kind == Kind::Socket && waiting < LITTLE {
             return true;
         }
@@ -272,7 +272,7 @@ impl State {
                 Request::Tick(key) => {
                     if let Some(session) = shared.session(key) {
                         let mut rx = session.rx();
-                        note_pace(&mut rx);
+                        note_pace(&mut rx, fd::unread(session.link_fd()).unwrap_or(0));
                         let reads = rx.watch.reads;
                         drop(rx);
                         self.ticking.push(Ticking {
@@ -325,7 +325,7 @@ impl State {
                 return false;
             }
             let enough = if entry.suspect { 0 } else { FEW_READS };
-            note_pace(&mut rx);
+            note_pace(&mut rx, fd::unread(session.link_fd()).unwrap_or(0));
             if reads > enough && (rx.owner.is_some() || keeps_up(&rx)) {
                 // A busy program mostly waits; one that does not may just have left.
                 entry.suspect = !entry.suspect && rx.owner.is_none();
@@ -359,7 +359,8 @@ impl State {
                 // A thread that has the lock is there, too.
                 let stays = rest.session.rx_now().is_none_or(|mut rx| {
                     let reads = std::mem::replace(&mut rest.reads, rx.watch.reads);
-                    note_pace(&mut rx);
+                    let waiting = fd::unread(rest.session.link_fd()).unwrap_or(0);
+                    note_pace(&mut rx, waiting);
                     reads != rx.watch.reads && keeps_up(&rx)
                 });
                 if stays {
@@ -430,7 +431,8 @@ impl State {
         rx.watch.polled = false;
         rx.watch.taken = false;
         rx.watch.left = false;
-        note_pace(&mut rx);
+        // It was woken by something.
+        note_pace(&mut rx, 1);
         let more = drain_some(&session, &mut rx, link);
         // Before the lock, which a fork waits for: no child inherits it.
         drop(held);
@@ -479,11 +481,12 @@ fn keeps_up(rx: &Rx) -> bool {
     !far_behind && rx.watch.pace.keeps_up()
 }
 
-fn note_pace(rx: &mut Rx) {
+/// Measures the program's pace; so many bytes wait in the link.
+fn note_pace(rx: &mut Rx, in_link: usize) {
     let taken = PaceTaken {
         messages: rx.taken,
         bytes: rx.taken_bytes,
-        waiting: rx.inbox.len(),
+        waiting: rx.inbox.len().saturating_add(in_link),
     };
     rx.watch.pace.note(Instant::now(), taken);
 }
