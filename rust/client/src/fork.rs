@@ -5,7 +5,7 @@
 //! reading of each mailbox is unclaimed in both processes ([`crate::claim`]). A pipe tells the
 //! parent's reader when no child can use the connections any more.
 //!
-//! Lock order: slots of the table, then per session the flush layer's state, `rx`, `tx` and the
+//! Lock order: the reader's work, slots of the table, then per session the flush layer's state, `rx`, `tx` and the
 //! notices, the reader's place, the list of free claims, the dispatcher's and the restorer's place,
 //! the memory of names and addresses. Threads that hold one of them take only later ones.
 
@@ -43,6 +43,7 @@ struct Prepared {
     restorer: Restorer,
     _memory: Memory,
     _slots: Vec<Slot>,
+    _still: MutexGuard<'static, ()>,
 }
 
 thread_local! {
@@ -78,6 +79,7 @@ pub(crate) fn register() {
 }
 
 extern "C" fn prepare() {
+    let still = reader::hold_still();
     let slots = table::lock_all();
     let mut sessions: Vec<SessionLocks> = slots
         .iter()
@@ -122,6 +124,7 @@ extern "C" fn prepare() {
             restorer,
             _memory: memory,
             _slots: slots,
+            _still: still,
         });
     });
 }

@@ -18,7 +18,7 @@ mod thread;
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use flow::{Flow, dry, gave, note_loss, one_left, refill, room_for_new_link, target};
@@ -203,7 +203,12 @@ fn start() -> std::io::Result<Arc<Shared>> {
         .epoll
         .add_level(shared.timer.as_raw_fd(), thread::TIMER_KEY)?;
     let own = Arc::clone(&shared);
-    signals::spawn_masked("spread-io", 256 * 1024, move || thread::run(&own))?;
+    set_starting(true);
+    let started = signals::spawn_masked("spread-io", 256 * 1024, move || thread::run(&own));
+    if let Err(error) = started {
+        set_starting(false);
+        return Err(error);
+    }
     *slot = Some(Arc::clone(&shared));
     Ok(shared)
 }
@@ -503,12 +508,36 @@ pub(crate) fn watch_child(pipe: OwnedFd) {
     }
 }
 
+/// Held by the thread whenever it does not wait. First of all locks that a fork takes: the thread is
+/// not at work meanwhile, so that it is in no allocation. Not every allocator cares for forks as the C
+/// library's does, and a child would wait for ever for what such a one has locked.
+static AT_WORK: Mutex<()> = Mutex::new(());
+
+/// A thread has been started and has not begun yet: it is somewhere in what the system's and the
+/// language's libraries do first.
+static STARTING: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+/// Notes that the thread is about to be started, or has begun, or could not be started.
+fn set_starting(starting: bool) {
+    *lock(&STARTING.0) = starting;
+    STARTING.1.notify_all();
+}
+
+/// Waits until the thread is not at work, and keeps it so.
+pub(crate) fn hold_still() -> MutexGuard<'static, ()> {
+    lock(&AT_WORK)
+}
+
 /// The reader's place, locked for the time of a fork.
 pub(crate) struct ForkLock(MutexGuard<'static, Option<Arc<Shared>>>);
 
 /// Locks what a fork must find whole.
 pub(crate) fn lock_for_fork() -> ForkLock {
-    ForkLock(lock(&READER))
+    let place = lock(&READER);
+    let starting = lock(&STARTING.0);
+    let started = STARTING.1.wait_while(starting, |starting| *starting);
+    drop(started.unwrap_or_else(PoisonError::into_inner));
+    ForkLock(place)
 }
 
 impl ForkLock {

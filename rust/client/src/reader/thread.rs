@@ -82,15 +82,17 @@ struct State {
 
 /// Runs for the life of the process.
 pub(super) fn run(shared: &Shared) {
+    super::set_starting(false);
     fd::make_roomy();
     let mut state = State::default();
     let mut ready = [Ready {
         key: 0,
         ended: false,
     }; BATCH];
+    let mut patience = 0;
     loop {
-        let patience = state.patience(shared);
         let count = shared.epoll.wait(&mut ready, patience);
+        let at_work = super::hold_still();
         shared.awake.store(true, Ordering::SeqCst);
         for one in &ready[..count] {
             state.arrival(shared, *one);
@@ -102,6 +104,8 @@ pub(super) fn run(shared: &Shared) {
         for session in std::mem::take(&mut state.again) {
             state.drain(session);
         }
+        patience = state.patience(shared);
+        drop(at_work);
     }
 }
 
