@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use spread_client::{Ending, Error, Event};
 use spread_testd::{AuthMethod, Network, Timing};
 
-use crate::client::{Client, PATIENCE, connect, connect_with, say};
+use crate::client::{Client, PATIENCE, connect, connect_with, line, readable, say};
 
 /// A network of three daemons, and a name that lists them in order.
 pub(crate) fn three() -> (Network, String) {
@@ -174,16 +174,16 @@ fn a_receiver_that_waits_inside_goes_on_waiting() {
             });
             let mut lines = Vec::new();
             for _ in 0..3 {
-                lines.push(crate::client::line(&twin.receive().unwrap()));
+                lines.push(line(&twin.receive().unwrap()));
             }
             lines
         });
         network.kill(0).unwrap();
-        let fd = spread_client::event_fd(mailbox).unwrap();
+        let fd = spread_client::event_fd(mailbox).expect("a session");
         let deadline = Instant::now() + PATIENCE;
         while spread_client::private_group(mailbox).unwrap().as_bytes() != b"#bob#d2" {
             assert!(Instant::now() < deadline);
-            crate::client::readable(fd, Duration::from_millis(20));
+            readable(fd, Duration::from_millis(20));
         }
         observer.multicast("g", b"hello").unwrap();
         assert_eq!(
@@ -200,7 +200,7 @@ fn a_receiver_without_groups_finds_the_new_link() {
     let observer = connect(&network.daemon(2).spread_name(), "eve").unwrap();
     let client = connect(&format!("{name}?failover=auto"), "bob").unwrap();
     std::thread::scope(|scope| {
-        let receiver = scope.spawn(|| crate::client::line(&client.receive().unwrap()));
+        let receiver = scope.spawn(|| line(&client.receive().unwrap()));
         network.kill(0).unwrap();
         let deadline = Instant::now() + PATIENCE;
         while client.name() != "#bob#d2" {
@@ -328,6 +328,95 @@ fn an_authentication_method_that_hangs_fails_one_attempt() {
     assert_eq!(client.until("view g #bob#d2 me=0").len(), 2);
     assert!(calls.load(Ordering::SeqCst) >= 3);
     drop(release);
+}
+
+/// Waits until the session is at a daemon again.
+fn wait_for_reconnected(mailbox: i32) {
+    let fd = spread_client::event_fd(mailbox).expect("a session");
+    loop {
+        match spread_client::next_event(mailbox).expect("a session") {
+            Some(Event::Reconnected(_)) => return,
+            Some(_) => {}
+            None => assert!(readable(fd, PATIENCE), "it does not come back"),
+        }
+    }
+}
+
+/// On another thread: this one is in the middle of a receive.
+fn elsewhere<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(run).join()).expect("it runs to its end")
+}
+
+/// The receiver itself comes to the end of the link, and is not run again until there is another one under
+/// the number: it must not be about to read from that.
+#[test]
+fn a_receiver_that_found_the_end_reads_nothing_of_the_next_link() {
+    let (network, _) = three();
+    let observer = connect(&network.daemon(2).spread_name(), "eve").unwrap();
+    observer.join_and_see("g");
+    let options = "failover=auto&avoid_ms=0&reconnect_min_ms=1&reconnect_max_ms=5";
+    let name = format!("{}?{options}", list(&network, &[0, 1]));
+    let client = connect(&name, "bob").unwrap();
+    client.join_and_see("g");
+    for round in 0..30 {
+        let here = usize::from(client.name() == "#bob#d2");
+        // A program that waits before its messages come reads the link itself.
+        let own = format!("data {} own", client.name());
+        for _ in 0..40 {
+            let mut sent = false;
+            let got = client.receive_held_up(|| {
+                if !std::mem::replace(&mut sent, true) {
+                    client.multicast("g", b"own").unwrap();
+                }
+            });
+            assert_eq!(line(&got.unwrap()), own);
+        }
+        // A large message and many small ones, all there when it reads again: those it reads in bulk, to the last one.
+        let last = format!("data #eve#d3 {round} 99");
+        let mut sent = false;
+        let first = client.receive_held_up(|| {
+            if std::mem::replace(&mut sent, true) {
+                return;
+            }
+            observer.multicast("g", &[b'x'; 50_000]).unwrap();
+            for number in 0..100 {
+                let text = format!("{round} {number}");
+                observer.multicast("g", text.as_bytes()).unwrap();
+            }
+            elsewhere(|| observer.until(&last));
+            network.settle().unwrap();
+        });
+        assert_eq!(first.unwrap().body.len(), 50_000);
+        client.until(&last);
+        let late = |number: i32| format!("late {round} {number}");
+        while spread_client::next_event(client.mailbox).unwrap().is_some() {}
+        network.kill(here).unwrap();
+        let back = || {
+            let lost = loop {
+                match spread_client::next_event(client.mailbox).unwrap() {
+                    Some(Event::DaemonLost { .. }) => break true,
+                    Some(_) => {}
+                    None => break false,
+                }
+            };
+            if !lost {
+                return;
+            }
+            wait_for_reconnected(client.mailbox);
+            for number in 0..10 {
+                observer.multicast("g", late(number).as_bytes()).unwrap();
+            }
+            elsewhere(|| observer.until(&format!("data #eve#d3 {}", late(9))));
+            network.settle().unwrap();
+        };
+        let first = client.receive_held_up(back).unwrap();
+        assert_eq!(line(&first), "transition g", "round {round}");
+        let lines = client.until(&format!("data #eve#d3 {}", late(9)));
+        let name = client.name();
+        assert_eq!(lines[0], format!("view g {name},#eve#d3 me=0"));
+        assert_eq!(lines.len(), 11, "round {round}: {lines:?}");
+        network.restart(here).unwrap();
+    }
 }
 
 /// 100 losses: each group is joined exactly once in the end, the events take turns, and none is

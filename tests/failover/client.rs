@@ -151,13 +151,19 @@ pub(crate) fn readable(fd: i32, limit: Duration) -> bool {
 impl Client {
     /// Receives, blocking.
     pub(crate) fn receive(&self) -> Result<Got, Error> {
-        ROOM.with_borrow_mut(|(groups, body)| self.receive_into(groups, body))
+        self.receive_held_up(|| ())
+    }
+
+    /// The same for a thread that is held up before each wait, while something else happens.
+    pub(crate) fn receive_held_up(&self, meanwhile: impl FnMut()) -> Result<Got, Error> {
+        ROOM.with_borrow_mut(|(groups, body)| self.receive_into(groups, body, meanwhile))
     }
 
     fn receive_into(
         &self,
         groups: &mut [MaybeUninit<u8>],
         body: &mut [MaybeUninit<u8>],
+        mut before_wait: impl FnMut(),
     ) -> Result<Got, Error> {
         let (result, out) = {
             let mut pieces = [OutSlice::new(body)];
@@ -171,7 +177,10 @@ impl Client {
             loop {
                 match receive.step() {
                     Progress::Done(result) => break (result, receive.out),
-                    Progress::Blocked => receive.call.run(),
+                    Progress::Blocked => {
+                        before_wait();
+                        receive.call.run();
+                    }
                 }
             }
         };

@@ -40,8 +40,8 @@ impl Receive<'_, '_> {
                 return Fill::Ended;
             }
             match self.read_bulk(session, rx) {
-                Ok(0) => rx.bulk = false,
-                Ok(_) => return Fill::Got,
+                Ok(Fill::Wait) => rx.bulk = false,
+                Ok(done) => return done,
                 Err(code) if code == libc::EINTR => return Fill::Got,
                 Err(code) if fd::would_block(code) => {
                     reader::dry(rx);
@@ -110,8 +110,9 @@ impl Receive<'_, '_> {
         }
     }
 
-    /// Reads what waits, up to a slab; on socket mailboxes all but the last byte.
-    fn read_bulk(&self, session: &Session, rx: &mut Rx) -> Result<usize, i32> {
+    /// Reads what waits, up to a slab; on socket mailboxes all but the last byte, where there is nothing
+    /// more than that, [`Fill::Wait`].
+    fn read_bulk(&self, session: &Session, rx: &mut Rx) -> Result<Fill, i32> {
         reader::has_read(rx);
         let link = session.link_fd();
         let limit = match session.kind {
@@ -122,7 +123,7 @@ impl Receive<'_, '_> {
         };
         if limit == 0 {
             reader::one_left(rx);
-            return Ok(0);
+            return Ok(Fill::Wait);
         }
         let got = rx
             .inbox
@@ -131,11 +132,11 @@ impl Receive<'_, '_> {
             })
             .map_err(|e| e.raw_os_error().unwrap_or(0))?;
         if got == 0 {
-            session.end(rx);
+            return Ok(Fill::Ended);
         }
         reader::gave(rx, got);
         rx.watch.more = true;
-        Ok(got)
+        Ok(Fill::Got)
     }
 
     /// Gets more of a message whose header is there.
