@@ -277,6 +277,9 @@ pub(crate) fn refill(session: &Session, rx: &mut Rx) -> bool {
     };
     match spill.refill(&mut rx.inbox, rx.taken) {
         Refill::Some if spill.len() > 0 => {
+            // What was on its way may just have been taken: then the next is to go, or reading, which
+            // pauses as long as there is no room, would not be told when there is some.
+            spill.send_off(session);
             let low = share(
                 session.options.spill_max_bytes as u64,
                 session.options.recv_low_pct,
