@@ -1,11 +1,11 @@
 //! How a sender waits until there is room for its message.
 
-use std::os::fd::{IntoRawFd as _, RawFd};
+use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Load, Turn, Window, settle};
+use crate::bells;
 use crate::cork::{self, Flushed};
 use crate::error::Error;
 use crate::held;
@@ -17,33 +17,6 @@ use crate::sys::fd;
 
 /// How often a thread looks for which there is no bell.
 const LOOK_MS: i32 = 10;
-
-/// Bells that nobody waits for.
-static SPARE: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
-
-fn take_bell() -> RawFd {
-    let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    spare.unwrap_or_else(|| fd::bell().map_or(-1, |bell| fd::move_high(bell).into_raw_fd()))
-}
-
-/// Bells are never closed but used again, so that who rings one late only wakes somebody for nothing.
-pub(super) fn put_bell(bell: RawFd) {
-    if bell >= 0 {
-        fd::silence_number(bell);
-        SPARE
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(bell);
-    }
-}
-
-/// In a forked child: the bells are shared with the parent.
-pub(crate) fn forget_bells_in_child() {
-    // Another thread of the parent may have had the lock: then the spare ones are lost, no more.
-    if let Ok(mut spare) = SPARE.try_lock() {
-        spare.clear();
-    }
-}
 
 /// Messages that have been let in, and are to be sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -174,7 +147,11 @@ impl Admission {
             Instant::now().checked_add(most)
         });
         let late = left_of(until).is_none();
-        let bell = if late { -1 } else { take_bell() };
+        let bell = if late {
+            -1
+        } else {
+            bells::take().unwrap_or(-1)
+        };
         let number = {
             let mut tx = session.tx();
             let Some(window) = &mut tx.window else {
@@ -183,7 +160,7 @@ impl Admission {
             let place = window.try_enter(load);
             if place.is_some() || window.over {
                 drop(tx);
-                put_bell(bell);
+                bells::put(bell);
                 return Ok(Admitted::In(place));
             }
             if late {
@@ -243,7 +220,7 @@ impl Admission {
             (Turn::Waits | Turn::Gone, Ok(_)) => Ok(Admitted::In(None)),
         };
         drop(tx);
-        put_bell(bell);
+        bells::put(bell);
         result
     }
 }
