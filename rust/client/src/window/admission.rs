@@ -157,8 +157,17 @@ impl Admission {
             let Some(window) = &mut tx.window else {
                 return Ok(Admitted::In(None));
             };
+            // Whoever ends the session sets its flag first, and wakes those in the queue with this lock: a
+            // flag that has been set since the last look may have had nobody to wake.
+            let elsewhere =
+                has_to_look_elsewhere(session).map(|elsewhere| elsewhere || window.over);
+            if !matches!(elsewhere, Ok(false)) {
+                drop(tx);
+                bells::put(bell);
+                return elsewhere.map(|_| Admitted::In(None));
+            }
             let place = window.try_enter(load);
-            if place.is_some() || window.over {
+            if place.is_some() {
                 drop(tx);
                 bells::put(bell);
                 return Ok(Admitted::In(place));
