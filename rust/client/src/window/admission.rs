@@ -1,6 +1,7 @@
 //! How a sender waits until there is room for its message.
 
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -72,18 +73,38 @@ impl Admission {
         matches!(self.0, State::Over)
     }
 
-    /// Whether the session is in the registry of the thread.
-    pub(crate) fn has_waited(&self) -> bool {
-        matches!(self.0, State::Waits { .. })
-    }
-
     /// Goes on as far as it can without waiting. `load`: what the message counts; `limit`: the caller's
-    /// own, in place of `send_window_ms`.
+    /// own, in place of `send_window_ms`. The session named `key` is in `place`; while the caller waits
+    /// it is in the registry of the thread.
     ///
     /// # Errors
     /// [`Error::TryAgain`] at the caller's limit; [`Error::ConnectionClosed`] if the session is ended
     /// meanwhile.
     pub(crate) fn step(
+        &mut self,
+        key: u64,
+        place: &mut Option<Arc<Session>>,
+        load: impl FnOnce(&Session, &Tx) -> Load,
+        limit: Option<Instant>,
+    ) -> Result<Admitted, Error> {
+        if matches!(self.0, State::Waits { .. })
+            && let Some(session) = held::leave(key, held::Turn::Window)
+        {
+            *place = Some(session);
+        }
+        let Some(session) = place.as_deref() else {
+            return Err(Error::Bug);
+        };
+        let admitted = self.go(session, |tx| load(session, tx), limit)?;
+        if let Admitted::Wait(_) = admitted
+            && let Some(session) = place.take()
+        {
+            *place = held::enter(session, held::Turn::Window);
+        }
+        Ok(admitted)
+    }
+
+    fn go(
         &mut self,
         session: &Session,
         load: impl FnOnce(&Tx) -> Load,
