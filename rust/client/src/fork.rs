@@ -6,7 +6,7 @@
 //! parent's reader when no child can use the connections any more.
 //!
 //! Lock order: the reader's work, slots of the table, then per session the flush layer's state, `rx`, `tx` and the
-//! notices, the reader's place, the list of free claims, the dispatcher's and the restorer's place,
+//! notices, the reader's place, the list of free claims, the spare bells, the dispatcher's and the restorer's place,
 //! the memory of names and addresses. Threads that hold one of them take only later ones.
 
 use std::cell::RefCell;
@@ -18,7 +18,7 @@ use crate::flush;
 use crate::session::{Kind, Rx, Session, Tx};
 use crate::sys::fd;
 use crate::sys::fork::{self as sys, HeldOver};
-use crate::{claim, held, interrupt, known, notice, reader, restore, table, window};
+use crate::{bells, claim, held, interrupt, known, notice, reader, restore, table};
 
 type Guards = (
     Option<MutexGuard<'static, flush::State>>,
@@ -39,6 +39,7 @@ struct Prepared {
     sessions: Vec<SessionLocks>,
     reader: reader::ForkLock,
     claims: Claims,
+    bells: bells::ForkLock,
     dispatcher: Dispatcher,
     restorer: Restorer,
     _memory: Memory,
@@ -111,6 +112,7 @@ extern "C" fn prepare() {
     };
     let reader = reader::lock_for_fork();
     let claims = claim::lock();
+    let bells = bells::lock_for_fork();
     let dispatcher = notice::lock_dispatcher();
     let restorer = restore::lock();
     let memory = known::lock();
@@ -120,6 +122,7 @@ extern "C" fn prepare() {
             sessions,
             reader,
             claims,
+            bells,
             dispatcher,
             restorer,
             _memory: memory,
@@ -150,7 +153,7 @@ extern "C" fn child() {
     let Some(mut prepared) = take() else { return };
     CHILDREN.store(0, Ordering::SeqCst);
     interrupt::forget_bells_in_child();
-    window::forget_bells_in_child();
+    prepared.bells.forget_in_child();
     let me = held::token();
     let mut stable = Vec::new();
     for session in &mut prepared.sessions {

@@ -2,14 +2,14 @@
 //!
 //! A signal handler may take no lock, so the session is not looked up in the table: each mailbox
 //! number has a place here that is reached with plain atomic loads. In it are a flag and the number
-//! of a bell (an eventfd) that the waiting thread polls beside the link. Bells are never closed but
-//! handed on to other sessions: a handler that has just read a bell's number may ring late, which
-//! then only wakes somebody for nothing.
+//! of a bell (an eventfd, see [`crate::bells`]) that the waiting thread polls beside the link. A handler
+//! that has just read a bell's number may ring late.
 
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::bells;
 use crate::error::Error;
 use crate::session::Session;
 use crate::sys::fd;
@@ -42,9 +42,6 @@ type Chunk = OnceLock<Box<[Place]>>;
 
 static PLACES: [OnceLock<Box<[Chunk]>>; PAGES] = [const { OnceLock::new() }; PAGES];
 
-/// Bells that no session has.
-static SPARE: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
-
 fn place(mailbox: RawFd) -> Option<&'static Place> {
     let number = usize::try_from(mailbox).ok()?;
     let page = PLACES.get(number / CHUNK / CHUNKS)?.get()?;
@@ -75,13 +72,7 @@ pub(crate) fn forget(session: &Session) {
         .key
         .compare_exchange(session.key(), 0, Ordering::SeqCst, Ordering::SeqCst);
     if mine.is_ok() {
-        let bell = place.bell.swap(-1, Ordering::SeqCst);
-        if bell >= 0 {
-            SPARE
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(bell);
-        }
+        bells::put(place.bell.swap(-1, Ordering::SeqCst));
     }
 }
 
@@ -92,10 +83,6 @@ pub(crate) fn forget_bells_in_child() {
     let chunks = pages.flatten().filter_map(OnceLock::get);
     for place in chunks.flatten() {
         place.bell.store(-1, Ordering::SeqCst);
-    }
-    // Another thread of the parent may have had the lock: then the spare ones are lost, no more.
-    if let Ok(mut spare) = SPARE.try_lock() {
-        spare.clear();
     }
 }
 
@@ -128,12 +115,9 @@ pub(crate) fn bell(session: &Session) -> RawFd {
     if known >= 0 {
         return known;
     }
-    let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let fresh = spare.or_else(|| {
-        let bell: OwnedFd = fd::move_high(fd::bell().ok()?);
-        Some(bell.into_raw_fd())
-    });
-    let Some(fresh) = fresh else { return -1 };
+    let Some(fresh) = bells::take() else {
+        return -1;
+    };
     // Two threads may come at once: the turn to receive keeps all but one away.
     place.bell.store(fresh, Ordering::SeqCst);
     fresh

@@ -25,6 +25,7 @@
 mod asynchronous;
 mod auto;
 mod batch;
+mod bells;
 mod claim;
 mod close;
 mod connect;

@@ -582,7 +582,8 @@ impl<'a> Send<'a> {
             match cork::send_rest(session, tx) {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, -1);
+                    let ms = self.patience()?;
+                    self.call = BlockingCall::poll(session.link_fd(), libc::POLLOUT, ms);
                     self.owns_turn = true;
                     return Ok(false);
                 }

@@ -492,6 +492,9 @@ impl Session {
             rx.refused = false;
             rx.bulk = false;
         }
+        for spill in rx.spills() {
+            spill.send_off_again(self);
+        }
         if self.kind == Kind::Stable && self.mailbox.is_ours() {
             self.take_all_tokens(rx);
             self.claim.unmark_token();

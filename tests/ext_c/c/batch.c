@@ -1,5 +1,6 @@
 /* Messages that are collected: SPX_cork, SPX_uncork, send_batch_us. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -115,6 +116,52 @@ static void a_full_batch_goes_out(const char *name)
     SYS(close(daemon));
 }
 
+static void *uncork(void *mbox)
+{
+    return (void *)(long)SPX_uncork(*(mailbox *)mbox);
+}
+
+/* What a message is refused behind is sent all the same, and the refused one is not. */
+static void a_limit_holds_behind_a_full_batch(const char *name)
+{
+    static const char room[1][MAX_GROUP_NAME] = {"room"};
+    struct worker sender;
+    mailbox mbox;
+    int daemon;
+    int result;
+    int sent = 0;
+    int limit;
+    int i;
+
+    daemon = fake_session(&fake, name, &mbox);
+    CHECK_EQ(SPX_cork(mbox), 0);
+    for (limit = 0; limit <= 20; limit += 20) {
+        check_case("%s: the daemon takes no more of a full batch, at most %d ms", name, limit);
+        do {
+            char body[1000];
+
+            memset(body, 'l', sizeof body);
+            snprintf(body, sizeof body, "%d", sent);
+            result = SPX_multicast(mbox, FIFO_MESS, 1, room, 0, sizeof body, body, limit);
+        } while (result == 1000 && ++sent);
+        CHECK_EQ(result, SPX_TRY_AGAIN);
+    }
+    worker_start(&sender, uncork, &mbox);
+    for (i = 0; i < sent; i++) {
+        struct sent one;
+
+        CHECK(fake_receive(daemon, &one));
+        CHECK_EQ(one.size, 1000);
+        CHECK_EQ(atoi(one.body), i);
+        sent_free(&one);
+    }
+    CHECK_EQ((long)worker_join(&sender), 0);
+    put(mbox, "last");
+    expect(daemon, "last");
+    SP_kill(mbox);
+    SYS(close(daemon));
+}
+
 static void *receive_one(void *mbox)
 {
     struct got got;
@@ -201,6 +248,7 @@ int main(int argc, char **argv)
         nothing_goes_out_while_corked(name);
         order_is_kept(name);
         a_full_batch_goes_out(name);
+        a_limit_holds_behind_a_full_batch(name);
         a_receive_sends_first(name);
         losses_are_told(name);
         the_clock_sends(name);

@@ -239,6 +239,20 @@ static void after_the_time_it_is_sent_all_the_same(const char *name)
     SYS(close(daemon));
 }
 
+/* With a full window and a sender that waits for the daemon alone. */
+static int held_up(const char *name, const char *more, mailbox *mbox, struct worker *sender)
+{
+    char with[100];
+    int daemon;
+
+    snprintf(with, sizeof with, "&send_window_ms=3600000%s", more);
+    daemon = joined_with(name, with, mbox);
+    fill_it(*mbox);
+    worker_start(sender, multicast, mbox);
+    worker_blocks(sender);
+    return daemon;
+}
+
 static void *disconnect(void *mbox)
 {
     return (void *)(long)SP_disconnect(*(mailbox *)mbox);
@@ -249,21 +263,16 @@ static void the_end_of_the_session_ends_the_wait(const char *name)
     struct worker sender;
     struct worker other;
     mailbox mbox;
-    int daemon = joined_with(name, "&send_window_ms=3600000", &mbox);
+    int daemon;
 
     check_case("%s: lost while a sender waits", name);
-    fill_it(mbox);
-    worker_start(&sender, multicast, &mbox);
-    worker_blocks(&sender);
+    daemon = held_up(name, "", &mbox, &sender);
     SYS(close(daemon));
     CHECK_EQ((long)worker_join(&sender), CONNECTION_CLOSED);
     SP_kill(mbox);
 
     check_case("%s: disconnected while a sender waits", name);
-    daemon = joined_with(name, "&send_window_ms=3600000&disconnect_ms=100", &mbox);
-    fill_it(mbox);
-    worker_start(&sender, multicast, &mbox);
-    worker_blocks(&sender);
+    daemon = held_up(name, "&disconnect_ms=100", &mbox, &sender);
     worker_start(&other, disconnect, &mbox);
     CHECK_EQ((long)worker_join(&sender), CONNECTION_CLOSED);
     CHECK_EQ((long)worker_join(&other), 0);
@@ -275,12 +284,10 @@ static void waiting_threads_can_be_cancelled(const char *name)
 {
     struct worker sender;
     mailbox mbox;
-    int daemon = joined_with(name, "&send_window_ms=3600000", &mbox);
+    int daemon;
 
     check_case("%s: cancelled", name);
-    fill_it(mbox);
-    worker_start(&sender, multicast, &mbox);
-    worker_blocks(&sender);
+    daemon = held_up(name, "", &mbox, &sender);
     PTHREAD(pthread_cancel(sender.thread));
     CHECK(worker_join(&sender) == PTHREAD_CANCELED);
     CHECK_EQ((long long)in_flight(mbox), WINDOW);

@@ -140,36 +140,35 @@ impl<'a> FlushSend<'a> {
         if self.admission.is_over() {
             return None;
         }
-        let registered = self
-            .admission
-            .has_waited()
-            .then(|| held::leave(self.key, Turn::Window));
-        let Some(session) = registered.flatten().or_else(|| self.session.take()) else {
-            return Some(Step::Done(Err(Error::Bug.into())));
-        };
-        let load = |tx: &Tx| match &self.request {
+        let load = |session: &Session, tx: &Tx| match &self.request {
             Request::Message(message) => {
                 let kind = message.message.service.cast_unsigned() & !MARKERS;
-                tx.load_of(&session, kind, destinations(message).1)
+                tx.load_of(session, kind, destinations(message).1)
             }
             Request::Join(_) | Request::Leave(_) | Request::Flush(_) => Load::default(),
         };
-        let mut admission = self.admission;
-        let admitted = admission.step(&session, load, None);
-        self.admission = admission;
-        match admitted {
+        let mut session = self.session.take();
+        let admitted = self.admission.step(self.key, &mut session, load, None);
+        let step = match admitted {
             Ok(Admitted::In(place)) => {
                 self.place = place;
-                self.session = ManuallyDrop::new(Some(session));
                 None
             }
             Ok(Admitted::Wait(call)) => {
                 self.call = call;
-                self.session = ManuallyDrop::new(held::enter(session, Turn::Window));
                 Some(Step::Blocked)
             }
-            Err(error) => Some(Step::Done(Err(super::ending(&session, error.into())))),
-        }
+            Err(error) => {
+                let failure = error.into();
+                let failure = match session {
+                    Some(session) => super::ending(&session, failure),
+                    None => failure,
+                };
+                return Some(Step::Done(Err(failure)));
+            }
+        };
+        self.session = ManuallyDrop::new(session);
+        step
     }
 
     /// Waits until no other thread is in the middle of a frame. A turn of this very thread was

@@ -80,9 +80,13 @@ pub(crate) struct Waiting {
 }
 
 impl Flow {
-    /// Reading goes on, over a new link: the limits are looked at anew.
+    /// Reading goes on, over a new link: the limits are looked at anew, and what was left in the old one
+    /// tells nothing of this one. What was read beyond the limits still counts: or it would grow with
+    /// each link.
     pub(super) fn resume(&mut self) {
         self.full = false;
+        self.since_dry = 0;
+        self.one_left = false;
         self.at_hang_up = None;
     }
 
@@ -277,6 +281,9 @@ pub(crate) fn refill(session: &Session, rx: &mut Rx) -> bool {
     };
     match spill.refill(&mut rx.inbox, rx.taken) {
         Refill::Some if spill.len() > 0 => {
+            // What was on its way may just have been taken: then the next is to go, or reading, which
+            // pauses as long as there is no room, would not be told when there is some.
+            spill.send_off(session);
             let low = share(
                 session.options.spill_max_bytes as u64,
                 session.options.recv_low_pct,
@@ -554,6 +561,24 @@ mod tests {
         assert_eq!(much_unread(Kind::Socket, all(1000, 180_000)), 36_000);
         assert_eq!(much_unread(Kind::Socket, all(10, 100_800)), BEHIND);
         assert_eq!(much_unread(Kind::Stable, all(1000, 180_000)), BEHIND);
+    }
+
+    #[test]
+    fn the_end_of_an_old_link_tells_nothing_of_a_new_one() {
+        let mut flow = Flow {
+            slow: true,
+            full: true,
+            over: REST,
+            since_dry: usize::MAX,
+            one_left: true,
+            at_hang_up: Some(Waiting::default()),
+            ..Flow::default()
+        };
+        flow.resume();
+        assert!(flow.slow, "the program is as slow as before");
+        assert_eq!(flow.over, REST, "or what waits would have no bound");
+        assert!(!flow.full && !flow.one_left);
+        assert_eq!((flow.since_dry, flow.at_hang_up), (0, None));
     }
 
     #[test]

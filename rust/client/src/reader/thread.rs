@@ -337,7 +337,7 @@ impl State {
             }
             rx.watch.ticking = false;
             rx.watch.streak = 0;
-            if rx.owner.is_some() && session.kind == Kind::Socket {
+            if rx.owner.is_some() && !rx.at_disk && session.kind == Kind::Socket {
                 // The kernel makes its mailbox readable, whatever becomes of the owner.
                 rx.watch.parked = true;
             } else {
@@ -516,10 +516,10 @@ fn arm(shared: &Shared, session: &Session, rx: &mut Rx) {
 
 /// Data came, and its receiver has not taken it. It is only slow, and takes the token out again when
 /// it returns; or it has left by a long jump, and the program must learn that the mailbox is
-/// readable. False: there is no receiver, or the kernel tells the program itself.
+/// readable. False: there is no receiver at the link, or the kernel tells the program itself.
 fn call_back(session: &Session) -> bool {
     let mut rx = session.rx();
-    if session.kind != Kind::Stable || rx.owner.is_none() {
+    if session.kind != Kind::Stable || rx.owner.is_none() || rx.at_disk {
         return false;
     }
     if let Some(far) = &rx.far

@@ -6,7 +6,6 @@ use spread_proto::{Direction, FrameLayout, Header, MARKERS};
 
 use super::{Send, What};
 use crate::error::Error;
-use crate::held::{self, Turn};
 use crate::room::Progress;
 use crate::session::{Session, Tx};
 use crate::window::{Admitted, Load, Place};
@@ -17,29 +16,24 @@ impl Send<'_> {
         if self.admission.is_over() {
             return None;
         }
-        let registered = self
-            .admission
-            .has_waited()
-            .then(|| held::leave(self.key, Turn::Window));
-        let Some(session) = registered.flatten().or_else(|| self.session.take()) else {
-            return Some(Progress::Done(Err(Error::Bug)));
-        };
         let mut admission = self.admission;
-        let admitted = admission.step(&session, |tx| self.load(&session, tx), self.until);
+        let mut session = self.session.take();
+        let load = |session: &Session, tx: &Tx| self.load(session, tx);
+        let admitted = admission.step(self.key, &mut session, load, self.until);
         self.admission = admission;
-        match admitted {
+        let progress = match admitted {
             Ok(Admitted::In(place)) => {
                 self.place = place;
-                self.session = ManuallyDrop::new(Some(session));
                 None
             }
             Ok(Admitted::Wait(call)) => {
                 self.call = call;
-                self.session = ManuallyDrop::new(held::enter(session, Turn::Window));
                 Some(Progress::Blocked)
             }
-            Err(error) => Some(Progress::Done(Err(error))),
-        }
+            Err(error) => return Some(Progress::Done(Err(error))),
+        };
+        self.session = ManuallyDrop::new(session);
+        progress
     }
 
     /// It has been let in before.

@@ -181,6 +181,18 @@ impl Spill {
             pieces: self.pending.split_front(whole),
             len: whole,
         }));
+        self.submit(session);
+    }
+
+    /// This process has got the claim of reading: what is on its way may have come to the writer while
+    /// nobody had it. Written twice it is the same.
+    pub(crate) fn send_off_again(&mut self, session: &Session) {
+        if self.flight.is_some() && self.failed.is_none() {
+            self.submit(session);
+        }
+    }
+
+    fn submit(&mut self, session: &Session) {
         if let Err(error) = writer::submit(session) {
             self.failed = Some(format!("no thread for writing: {error}"));
         }

@@ -68,6 +68,8 @@ fn run(queue: &Queue) {
             }
         };
         write(&session);
+        // Reading may have paused for it, or has to stop now.
+        reader::look(&session);
     }
 }
 
@@ -87,6 +89,7 @@ fn write(session: &Arc<Session>) {
     let (file, flight, at) = {
         let mut rx = session.rx();
         if !session.claim.is_mine() {
+            // It is submitted again if this process gets the claim.
             return;
         }
         let next = rx.spills().find_map(|spill| {
@@ -100,22 +103,17 @@ fn write(session: &Arc<Session>) {
     let mut rx = session.rx();
     // A receiver may have taken it meanwhile, and another one may fly by now.
     let is_it = |now: &Arc<Flight>| Arc::ptr_eq(now, &flight);
-    let Some(spill) = rx
+    let found = rx
         .spills()
-        .find(|spill| spill.flight.as_ref().is_some_and(is_it))
-    else {
-        return;
-    };
-    match result {
-        Ok(()) => {
+        .find(|spill| spill.flight.as_ref().is_some_and(is_it));
+    match (found, result) {
+        (Some(spill), Ok(())) => {
             spill.write_at += flight.len as u64;
             spill.flight = None;
             spill.send_off(session);
         }
         // It stays in memory, in its place.
-        Err(error) => spill.failed = Some(format!("cannot write: {error}")),
+        (Some(spill), Err(error)) => spill.failed = Some(format!("cannot write: {error}")),
+        (None, _) => {}
     }
-    drop(rx);
-    // Reading may have paused for it, or has to stop now.
-    reader::look(session);
 }

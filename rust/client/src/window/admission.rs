@@ -1,11 +1,12 @@
 //! How a sender waits until there is room for its message.
 
-use std::os::fd::{IntoRawFd as _, RawFd};
+use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Load, Turn, Window, settle};
+use crate::bells;
 use crate::cork::{self, Flushed};
 use crate::error::Error;
 use crate::held;
@@ -17,33 +18,6 @@ use crate::sys::fd;
 
 /// How often a thread looks for which there is no bell.
 const LOOK_MS: i32 = 10;
-
-/// Bells that nobody waits for.
-static SPARE: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
-
-fn take_bell() -> RawFd {
-    let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    spare.unwrap_or_else(|| fd::bell().map_or(-1, |bell| fd::move_high(bell).into_raw_fd()))
-}
-
-/// Bells are never closed but used again, so that who rings one late only wakes somebody for nothing.
-pub(super) fn put_bell(bell: RawFd) {
-    if bell >= 0 {
-        fd::silence_number(bell);
-        SPARE
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(bell);
-    }
-}
-
-/// In a forked child: the bells are shared with the parent.
-pub(crate) fn forget_bells_in_child() {
-    // Another thread of the parent may have had the lock: then the spare ones are lost, no more.
-    if let Ok(mut spare) = SPARE.try_lock() {
-        spare.clear();
-    }
-}
 
 /// Messages that have been let in, and are to be sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -99,18 +73,38 @@ impl Admission {
         matches!(self.0, State::Over)
     }
 
-    /// Whether the session is in the registry of the thread.
-    pub(crate) fn has_waited(&self) -> bool {
-        matches!(self.0, State::Waits { .. })
-    }
-
     /// Goes on as far as it can without waiting. `load`: what the message counts; `limit`: the caller's
-    /// own, in place of `send_window_ms`.
+    /// own, in place of `send_window_ms`. The session named `key` is in `place`; while the caller waits
+    /// it is in the registry of the thread.
     ///
     /// # Errors
     /// [`Error::TryAgain`] at the caller's limit; [`Error::ConnectionClosed`] if the session is ended
     /// meanwhile.
     pub(crate) fn step(
+        &mut self,
+        key: u64,
+        place: &mut Option<Arc<Session>>,
+        load: impl FnOnce(&Session, &Tx) -> Load,
+        limit: Option<Instant>,
+    ) -> Result<Admitted, Error> {
+        if matches!(self.0, State::Waits { .. })
+            && let Some(session) = held::leave(key, held::Turn::Window)
+        {
+            *place = Some(session);
+        }
+        let Some(session) = place.as_deref() else {
+            return Err(Error::Bug);
+        };
+        let admitted = self.go(session, |tx| load(session, tx), limit)?;
+        if let Admitted::Wait(_) = admitted
+            && let Some(session) = place.take()
+        {
+            *place = held::enter(session, held::Turn::Window);
+        }
+        Ok(admitted)
+    }
+
+    fn go(
         &mut self,
         session: &Session,
         load: impl FnOnce(&Tx) -> Load,
@@ -174,16 +168,29 @@ impl Admission {
             Instant::now().checked_add(most)
         });
         let late = left_of(until).is_none();
-        let bell = if late { -1 } else { take_bell() };
+        let bell = if late {
+            -1
+        } else {
+            bells::take().unwrap_or(-1)
+        };
         let number = {
             let mut tx = session.tx();
             let Some(window) = &mut tx.window else {
                 return Ok(Admitted::In(None));
             };
-            let place = window.try_enter(load);
-            if place.is_some() || window.over {
+            // Whoever ends the session sets its flag first, and wakes those in the queue with this lock: a
+            // flag that has been set since the last look may have had nobody to wake.
+            let elsewhere =
+                has_to_look_elsewhere(session).map(|elsewhere| elsewhere || window.over);
+            if !matches!(elsewhere, Ok(false)) {
                 drop(tx);
-                put_bell(bell);
+                bells::put(bell);
+                return elsewhere.map(|_| Admitted::In(None));
+            }
+            let place = window.try_enter(load);
+            if place.is_some() {
+                drop(tx);
+                bells::put(bell);
                 return Ok(Admitted::In(place));
             }
             if late {
@@ -243,7 +250,7 @@ impl Admission {
             (Turn::Waits | Turn::Gone, Ok(_)) => Ok(Admitted::In(None)),
         };
         drop(tx);
-        put_bell(bell);
+        bells::put(bell);
         result
     }
 }

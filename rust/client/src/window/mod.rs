@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use spread_proto::{Name, limits, service};
 
+use crate::bells;
 use crate::held::ThreadToken;
 use crate::inbox::tap::ORDERED;
 use crate::reader;
@@ -25,7 +26,7 @@ use crate::session::{Rx, Session, Tx};
 use crate::sys::fd;
 
 pub(crate) use crate::inbox::tap::{Load, News, Tap};
-pub(crate) use admission::{Admission, Admitted, Place, forget_bells_in_child};
+pub(crate) use admission::{Admission, Admitted, Place};
 
 /// Warnings about one session are not given more often.
 const WARN_AGAIN: Duration = Duration::from_secs(60);
@@ -175,7 +176,7 @@ impl Window {
             let stays = waiter.thread != thread;
             if !stays {
                 self.waited += waiter.since.elapsed();
-                admission::put_bell(waiter.bell);
+                bells::put(waiter.bell);
                 if waiter.admitted {
                     free.add(waiter.load);
                 }
