@@ -8,9 +8,6 @@ import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -29,22 +26,7 @@ class ReauthenticationTest {
     private static volatile boolean interrupted;
     private static volatile CountDownLatch released;
 
-    private final List<LogRecord> logged = new CopyOnWriteArrayList<>();
-    private final Logger logger = Logger.getLogger("spread");
-
-    private final Handler keeper =
-            new Handler() {
-                @Override
-                public void publish(LogRecord entry) {
-                    logged.add(entry);
-                }
-
-                @Override
-                public void flush() {}
-
-                @Override
-                public void close() {}
-            };
+    private LogKeeper log;
 
     /** The program's method. */
     public static class Scripted implements SpreadAuthInterface {
@@ -95,15 +77,13 @@ class ReauthenticationTest {
         CALLS.clear();
         interrupted = false;
         released = new CountDownLatch(1);
-        logger.setUseParentHandlers(false);
-        logger.addHandler(keeper);
+        log = new LogKeeper();
     }
 
     @AfterEach
     void end() throws Exception {
         released.countDown();
-        logger.removeHandler(keeper);
-        logger.setUseParentHandlers(true);
+        log.close();
         noThreads();
     }
 
@@ -173,7 +153,7 @@ class ReauthenticationTest {
                     assertThat(CALLS.get(0)).isSameAs(Thread.currentThread());
                     assertThat(CALLS.get(1).isDaemon()).isTrue();
                     assertThat(CALLS.get(1).getName()).isEqualTo("spread-auth");
-                    assertThat(logged).isEmpty();
+                    assertThat(log.records()).isEmpty();
                 },
                 ReauthenticationTest::pass);
     }
@@ -183,8 +163,8 @@ class ReauthenticationTest {
         loseAndRestore(
                 () -> {
                     assertThat(CALLS).hasSize(4);
-                    Wait.until("what is logged", () -> logged.size() == 2);
-                    assertThat(logged.get(0).getThrown()).hasMessage("on purpose");
+                    Wait.until("what is logged", () -> log.records().size() == 2);
+                    assertThat(log.records().get(0).getThrown()).hasMessage("on purpose");
                 },
                 ReauthenticationTest::pass,
                 FAIL,
@@ -224,7 +204,7 @@ class ReauthenticationTest {
             Wait.until(
                     "a refused attempt",
                     () ->
-                            logged.stream()
+                            log.records().stream()
                                     .anyMatch(entry -> entry.getMessage().contains("not return")));
             Wait.until("the calls", () -> CALLS.size() == 1 + 4);
             // They are let go, and the connection is restored.
