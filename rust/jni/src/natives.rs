@@ -43,7 +43,9 @@ const METHODS: &[NativeMethod<'_>] = &[
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn ready(session: jlong) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
-    static extern fn multicast(session: jlong, buffer: JByteBuffer, service: jint,
+    static extern fn address(buffer: JByteBuffer) -> jlong },
+    native_method! { java_type = "spread.Native", error_policy = Status,
+    static extern fn multicast(session: jlong, buffer: JByteBuffer, address: jlong, service: jint,
         groups: jint, mess_type: jshort, length: jint, behind: jint, more: jboolean) -> jint },
     native_method! { java_type = "spread.Native", error_policy = Status,
     static extern fn join(session: jlong, group: jbyte[]) -> jint },
@@ -66,7 +68,7 @@ const METHODS: &[NativeMethod<'_>] = &[
 ];
 
 /// Changes with the methods and what their arguments mean. The same in `spread.Native`.
-const INTERFACE: jint = 2;
+const INTERFACE: jint = 3;
 
 fn interface_version(_env: &mut Env<'_>, _class: JClass<'_>) -> Result<jint> {
     Ok(INTERFACE)
@@ -192,16 +194,21 @@ fn ready(_env: &mut Env<'_>, _class: JClass<'_>, session: jlong) -> Result<jint>
     })
 }
 
+fn address<'l>(env: &mut Env<'l>, _class: JClass<'l>, buffer: JByteBuffer<'l>) -> Result<jlong> {
+    Ok(buffer::address(env, &buffer).unwrap_or_else(|| status::BUG.into()))
+}
+
 /// `buffer` holds the groups, 32 bytes each, the body, and `behind` bytes of whole frames.
 #[expect(
     clippy::too_many_arguments,
     reason = "the arguments of the Java method"
 )]
 fn multicast<'l>(
-    env: &mut Env<'l>,
+    _env: &mut Env<'l>,
     _class: JClass<'l>,
     session: jlong,
     buffer: JByteBuffer<'l>,
+    address: jlong,
     service: jint,
     groups: jint,
     mess_type: jshort,
@@ -221,7 +228,7 @@ fn multicast<'l>(
     };
     let groups_len = count.saturating_mul(32);
     let all = groups_len.saturating_add(body_len).saturating_add(behind);
-    let Some(bytes) = buffer::to_read(env, &buffer, all) else {
+    let Some(bytes) = buffer::to_read(&buffer, address, all) else {
         return Ok(status::BUG);
     };
     let (names, body) = bytes.split_at(groups_len);

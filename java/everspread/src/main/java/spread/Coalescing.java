@@ -28,7 +28,7 @@ final class Coalescing {
     private final long nanos;
     private volatile boolean held;
     private boolean queued;
-    private volatile long since;
+    private long since;
 
     /** For at most so many microseconds. */
     Coalescing(Session session, int micros) {
@@ -69,10 +69,9 @@ final class Coalescing {
         return held;
     }
 
-    /** Whether the thread is to come again. */
-    boolean settle() {
-        queued = held;
-        return queued;
+    /** The thread has pushed, and does not come again by itself. */
+    void left() {
+        queued = false;
     }
 
     /** A session to be looked at, at its time. */
@@ -133,7 +132,7 @@ final class Coalescing {
                         return;
                     }
                 }
-            } else if (due.session.pushIfDue()) {
+            } else if (!due.session.pushKeptBack()) {
                 // The sender is at it, and pushes by itself while it goes on.
                 QUEUE.add(due.later());
             }

@@ -16,6 +16,7 @@ final class FrameWriter {
     private static final int MARKERS = 0x80000080;
 
     private final ByteBuffer buffer;
+    private final long address;
 
     /**
      * Whose fields lie at the start of the buffer, null from the first on that does not. Most messages go to
@@ -32,6 +33,7 @@ final class FrameWriter {
 
     FrameWriter(int capacity) {
         buffer = ByteBuffer.allocateDirect(capacity);
+        address = Native.address(buffer);
     }
 
     int capacity() {
@@ -134,6 +136,7 @@ final class FrameWriter {
     /** Hands all of it to the session, with others to follow or not; the status. */
     int send(long handle, boolean more) {
         int behind = buffer.position() - first;
-        return Native.multicast(handle, buffer, service, groups, type, length, behind, more);
+        return Native.multicast(
+                handle, buffer, address, service, groups, type, length, behind, more);
     }
 }

@@ -46,7 +46,7 @@ final class Native {
     static final int RENAMED = 5;
 
     /** Of the methods below: a library with another number is for another jar. */
-    static final int INTERFACE = 2;
+    static final int INTERFACE = 3;
 
     private Native() {}
 
@@ -106,10 +106,14 @@ final class Native {
     /** 1 if a receive would not wait, 0 if it would. */
     static native int ready(long session);
 
+    /** Where a direct buffer is in memory. Finding it out costs as much as many a check of a message. */
+    static native long address(ByteBuffer buffer);
+
     /**
      * Sends a message, and others behind it.
      *
      * @param buffer direct: from its start the groups, 32 bytes each, the body, whole frames
+     * @param address what {@link #address} has said of this buffer: it is trusted, as are the lengths
      * @param length of the body
      * @param behind bytes of frames; only for sessions of which {@link #takesMany} is 1
      * @param more whether it may be kept back until the next message without this, or {@link #push}
@@ -117,6 +121,7 @@ final class Native {
     static native int multicast(
             long session,
             ByteBuffer buffer,
+            long address,
             int service,
             int groups,
             short messType,

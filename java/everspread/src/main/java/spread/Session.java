@@ -258,9 +258,9 @@ final class Session {
 
     /** Fills the empty buffer; returns without having done so when woken or out of time. */
     private void fetch(int timeoutMs) throws SpreadException {
-        if (coalescing != null && coalescing.isHeld()) {
-            // What is waited for may be an answer.
-            sending.lock();
+        // What is waited for may be an answer. A sender that is at it may be held up by the daemon, so it is
+        // not waited for: what is kept back leaves with its message, or when the time is over.
+        if (coalescing != null && coalescing.isHeld() && sending.tryLock()) {
             try {
                 push();
             } finally {
@@ -417,14 +417,15 @@ final class Session {
         return coalescing;
     }
 
-    /** Sends what is kept back, unless somebody is sending just now. Whether to come again. */
-    boolean pushIfDue() {
+    /** For the thread of {@link Coalescing}. False: somebody is sending just now. */
+    boolean pushKeptBack() {
         if (!sending.tryLock()) {
-            return true;
+            return false;
         }
         try {
             push();
-            return coalescing.settle();
+            coalescing.left();
+            return true;
         } finally {
             sending.unlock();
         }

@@ -7,12 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -361,38 +356,21 @@ class SendTest {
 
     @Test
     void manyGroupsAreWarnedAboutOnce() throws Exception {
-        List<LogRecord> warnings = new CopyOnWriteArrayList<>();
-        Handler keeper =
-                new Handler() {
-                    @Override
-                    public void publish(LogRecord entry) {
-                        warnings.add(entry);
-                    }
-
-                    @Override
-                    public void flush() {}
-
-                    @Override
-                    public void close() {}
-                };
-        Logger logger = Logger.getLogger("spread");
-        logger.addHandler(keeper);
-        logger.setUseParentHandlers(false);
+        LogKeeper log = new LogKeeper();
         try {
             SpreadMessage many = new SpreadMessage();
             for (int i = 0; i < 43; i++) {
                 many.addGroup("g" + i);
             }
             peer.connection.multicast(many);
-            assertThat(warnings).isEmpty();
+            assertThat(log.records()).isEmpty();
             many.addGroup("one more");
             peer.connection.multicast(many);
             peer.connection.multicast(many);
-            assertThat(warnings).hasSize(1);
-            assertThat(warnings.get(0).getMessage()).contains("more than 43 groups");
+            assertThat(log.records()).hasSize(1);
+            assertThat(log.records().get(0).getMessage()).contains("more than 43 groups");
         } finally {
-            logger.setUseParentHandlers(true);
-            logger.removeHandler(keeper);
+            log.close();
         }
         works();
     }

@@ -52,7 +52,7 @@ public class SpreadClient extends SpreadConnection implements AutoCloseable {
     /**
      * Property: for how many microseconds a message may be kept back so that others, sent right after
      * it, go with it; 0, the default, to 100000. About twice as many small messages can be sent so. A
-     * receive does not wait before what was kept back is sent.
+     * receive sends what was kept back before it waits, unless another thread is sending just then.
      */
     public static final String COALESCE = PREFIX + "coalesce_us";
 
