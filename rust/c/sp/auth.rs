@@ -1,6 +1,7 @@
 //! `SP_set_auth_method`, `SP_set_auth_methods`: how this program proves who it is.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -68,24 +69,62 @@ impl Methods {
                 if running.swap(true, Ordering::AcqRel) {
                     return false;
                 }
-                let _running = Running(&running);
-                let mut ok = true;
-                for method in methods.iter() {
-                    // SAFETY: the program has registered the method for this.
-                    ok &= unsafe { method.run(fd) };
-                }
+                let ok = Apart::run(methods, fd);
+                running.store(false, Ordering::Release);
                 ok
             }))
         })
     }
 }
 
-/// Methods that run, to the end of their thread if one of them ends it.
-struct Running<'a>(&'a AtomicBool);
+/// Methods that run where the library reconnects by itself: on a thread that is theirs alone. They may
+/// end it, and no frame of a thread that Rust has started may be left so.
+#[derive(Debug)]
+struct Apart {
+    methods: Methods,
+    fd: c_int,
+    ok: AtomicBool,
+}
 
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+impl Apart {
+    /// Runs them, and waits for them. One that ends the thread has failed.
+    fn run(methods: Methods, fd: c_int) -> bool {
+        let ok = AtomicBool::new(false);
+        let apart = Self { methods, fd, ok };
+        let data = (&raw const apart).cast_mut().cast();
+        // SAFETY: the two types differ only in that the function may be left by `pthread_exit`, which
+        // is what the C library has this function called for.
+        let start = unsafe {
+            std::mem::transmute::<
+                extern "C-unwind" fn(*mut c_void) -> *mut c_void,
+                extern "C" fn(*mut c_void) -> *mut c_void,
+            >(Self::on_its_thread)
+        };
+        let mut thread = MaybeUninit::uninit();
+        // SAFETY: `apart` outlives the thread, which is waited for; no attributes are the usual ones.
+        let code =
+            unsafe { libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), start, data) };
+        if code != 0 {
+            return false;
+        }
+        // SAFETY: the call that has succeeded has written it.
+        let thread = unsafe { thread.assume_init() };
+        // SAFETY: the thread has been started, and nobody else waits for it.
+        unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+        apart.ok.load(Ordering::Acquire)
+    }
+
+    /// Owns nothing, as it may be left at any method.
+    extern "C-unwind" fn on_its_thread(data: *mut c_void) -> *mut c_void {
+        // SAFETY: it is an `Apart`, which its thread does not outlive, and is only read.
+        let apart = unsafe { &*data.cast::<Self>() };
+        let mut ok = true;
+        for method in apart.methods.iter() {
+            // SAFETY: the program has registered the method for this.
+            ok &= unsafe { method.run(apart.fd) };
+        }
+        apart.ok.store(ok, Ordering::Release);
+        std::ptr::null_mut()
     }
 }
 
