@@ -419,6 +419,58 @@ static void changes_count_at_once_in_a_busy_loop(void)
     CHECK_LOG("b501 t1 b502 b503 t2 b504 s1");
 }
 
+static int other_pipe[2], quiet_pipe[2];
+
+static void call_other(int fd, int code, void *data)
+{
+    (void)data;
+    take_byte(fd);
+    note("o", code);
+}
+
+/* The only ready descriptor, hundreds of times; then another one is ready too, and then another file is under its number. */
+static void call_crowded(int fd, int code, void *data)
+{
+    (void)code;
+    (void)data;
+    busy_calls++;
+    if (busy_calls > 500)
+        note("b", busy_calls);
+    switch (busy_calls) {
+    case 501:
+        CHECK_INT(write(other_pipe[1], "x", 1), 1);
+        break;
+    case 503:
+        SYS(dup2(quiet_pipe[0], fd));
+        CHECK_INT(write(quiet_pipe[1], "x", 1), 1);
+        break;
+    case 504:
+        take_byte(fd);
+        CHECK_INT(write(second, "x", 1), 1);
+        break;
+    default:
+        break;
+    }
+}
+
+static void what_gets_ready_counts_at_once_in_a_busy_loop(void)
+{
+    int fd = ready_pipe(1);
+    int last[2];
+
+    make_pipe(other_pipe);
+    make_pipe(quiet_pipe);
+    make_pipe(last);
+    second = last[1];
+    E_init();
+    E_attach_fd(fd, READ_FD, call_crowded, 0, NULL, LOW_PRIORITY);
+    E_attach_fd(other_pipe[0], READ_FD, call_other, 1, NULL, HIGH_PRIORITY);
+    E_attach_fd(last[0], READ_FD, call_second, 1, NULL, LOW_PRIORITY);
+    E_handle_events();
+    CHECK_INT(busy_calls, 504);
+    CHECK_LOG("b501 o1 b502 b503 b504 s1");
+}
+
 static const struct test_case tests[] = {
     CASE(classes_of_priority),
     CASE(timers_wait_for_a_quiet_round),
@@ -442,6 +494,7 @@ static const struct test_case tests[] = {
     CASE(a_loop_in_a_callback),
     CASE(init_in_a_callback),
     CASE(changes_count_at_once_in_a_busy_loop),
+    CASE(what_gets_ready_counts_at_once_in_a_busy_loop),
 };
 
 MAIN(tests)

@@ -273,6 +273,72 @@ static void two_loops(void)
     }
 }
 
+/* A loop that one descriptor keeps busy does not sleep, so nobody wakes it. */
+static atomic_int busy_calls;
+static int second;
+
+static void call_busy(int fd, int code, void *data)
+{
+    (void)fd;
+    (void)code;
+    (void)data;
+    busy_calls++;
+}
+
+static void call_second(int fd, int code, void *data)
+{
+    (void)fd;
+    (void)code;
+    (void)data;
+    E_exit_events();
+}
+
+static void timer_second(int code, void *data)
+{
+    call_second(-1, code, data);
+}
+
+static void attach_second(void)
+{
+    CHECK_INT(E_attach_fd(second, READ_FD, call_second, 0, NULL, HIGH_PRIORITY), 0);
+}
+
+static void queue_second(void)
+{
+    CHECK_INT(E_queue(timer_second, 0, NULL, after_us(0)), 0);
+}
+
+static void *once_it_is_busy(void *unused)
+{
+    int seen = busy_calls;
+
+    while (busy_calls < seen + 1000)
+        sched_yield();
+    other_thread_does();
+    return unused;
+}
+
+static void busy_until(void (*other)(void))
+{
+    pthread_t thread;
+    int fd = ready_pipe(1);
+
+    second = ready_pipe(1);
+    E_init();
+    other_thread_does = other;
+    CHECK_INT(E_attach_fd(fd, READ_FD, call_busy, 0, NULL, LOW_PRIORITY), 0);
+    PTHREAD(pthread_create(&thread, NULL, once_it_is_busy, NULL));
+    E_handle_events();
+    PTHREAD(pthread_join(thread, NULL));
+}
+
+static void other_threads_reach_a_busy_loop(void)
+{
+    busy_until(attach_second);
+    busy_until(queue_second);
+    busy_until(E_exit_events);
+}
+
 static const struct test_case tests[] = {
     REPAIRED(queue_wakes),
     REPAIRED(queue_wakes_before_a_late_timer),
@@ -285,6 +351,7 @@ static const struct test_case tests[] = {
     REPAIRED(no_timer_of_other_threads_is_lost),
     REPAIRED(everything_at_once),
     REPAIRED(two_loops),
+    REPAIRED(other_threads_reach_a_busy_loop),
 };
 
 MAIN(tests)

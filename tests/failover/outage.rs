@@ -8,6 +8,7 @@ use spread_testd::{CloseHow, StreamFault};
 
 use crate::auto::{list, three};
 use crate::client::{connect, readable, say};
+use crate::support::is_asleep;
 
 /// Of one daemon, so that killing it is an outage.
 const QUICK: &str = "failover=auto&avoid_ms=0&reconnect_min_ms=5&reconnect_max_ms=20";
@@ -337,13 +338,8 @@ fn wait_until_asleep(thread: &AtomicI32) {
     let mut seen = 0;
     while seen < 5 {
         assert!(Instant::now() < deadline, "it does not wait");
-        let number = thread.load(Ordering::SeqCst);
-        let stat = std::fs::read_to_string(format!("/proc/self/task/{number}/stat"));
-        seen = if stat.is_ok_and(|stat| stat.contains(") S ")) {
-            seen + 1
-        } else {
-            0
-        };
+        let asleep = is_asleep(thread.load(Ordering::SeqCst));
+        seen = if asleep { seen + 1 } else { 0 };
         std::thread::sleep(Duration::from_millis(1));
     }
 }

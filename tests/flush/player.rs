@@ -13,7 +13,7 @@ use crate::answer::{Answer, compare, make};
 use crate::daemon::{Connection, Kind, Listener};
 use crate::known::{self, Instead};
 use crate::library::{Library, Received};
-use crate::support::{root, scaled};
+use crate::support::{is_asleep, root, scaled};
 use crate::value::{bytes_of, hex, int, number, text};
 
 /// One recorded scenario.
@@ -59,9 +59,11 @@ impl Running {
         let mut seen_asleep = 0;
         while seen_asleep < 5 && self.early.is_none() && Instant::now() < end {
             self.early = self.answer.recv_timeout(Duration::from_millis(1)).ok();
-            let state = fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
-            let is_asleep = state.is_ok_and(|stat| stat.contains(") S "));
-            seen_asleep = if is_asleep { seen_asleep + 1 } else { 0 };
+            seen_asleep = if is_asleep(thread) {
+                seen_asleep + 1
+            } else {
+                0
+            };
         }
     }
 

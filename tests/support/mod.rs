@@ -51,3 +51,9 @@ pub(crate) fn skip(why: impl fmt::Display) {
         test.name().unwrap_or("a test")
     );
 }
+
+/// Whether the thread with this number (the kernel's) of this process sleeps, as in a call that waits.
+pub(crate) fn is_asleep(thread: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"))
+        .is_ok_and(|stat| stat.contains(") S "))
+}

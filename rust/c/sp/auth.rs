@@ -1,7 +1,8 @@
 //! `SP_set_auth_method`, `SP_set_auth_methods`: how this program proves who it is.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use spread_client::MethodRunner;
@@ -62,30 +63,70 @@ impl Methods {
         let own = |method: &Method| method.function as *const () != always_fine as *const ();
         self.iter().any(own).then(|| {
             let methods = *self;
-            let running = AtomicBool::new(false);
+            // The process in which they run, or 0. A forked child does not have the thread.
+            let running = AtomicU32::new(0);
             MethodRunner(Arc::new(move |fd| {
+                let here = std::process::id();
                 // Those of an attempt that was given up: programs do not expect two at a time.
-                if running.swap(true, Ordering::AcqRel) {
+                if running.swap(here, Ordering::AcqRel) == here {
                     return false;
                 }
-                let _running = Running(&running);
-                let mut ok = true;
-                for method in methods.iter() {
-                    // SAFETY: the program has registered the method for this.
-                    ok &= unsafe { method.run(fd) };
-                }
+                let ok = Apart::run(methods, fd);
+                running.store(0, Ordering::Release);
                 ok
             }))
         })
     }
 }
 
-/// Methods that run, to the end of their thread if one of them ends it.
-struct Running<'a>(&'a AtomicBool);
+/// Methods that run where the library reconnects by itself: on a thread that is theirs alone. They may
+/// end it, and no frame of a thread that Rust has started may be left so.
+#[derive(Debug)]
+struct Apart {
+    methods: Methods,
+    fd: c_int,
+    ok: AtomicBool,
+}
 
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+impl Apart {
+    /// Runs them, and waits for them. One that ends the thread has failed.
+    fn run(methods: Methods, fd: c_int) -> bool {
+        let ok = AtomicBool::new(false);
+        let apart = Self { methods, fd, ok };
+        let data = (&raw const apart).cast_mut().cast();
+        // SAFETY: the two types differ only in that the function may be left by `pthread_exit`, which
+        // is what the C library has this function called for.
+        let start = unsafe {
+            std::mem::transmute::<
+                extern "C-unwind" fn(*mut c_void) -> *mut c_void,
+                extern "C" fn(*mut c_void) -> *mut c_void,
+            >(Self::on_its_thread)
+        };
+        let mut thread = MaybeUninit::uninit();
+        // SAFETY: `apart` outlives the thread, which is waited for; no attributes are the usual ones.
+        let code =
+            unsafe { libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), start, data) };
+        if code != 0 {
+            return false;
+        }
+        // SAFETY: the call that has succeeded has written it.
+        let thread = unsafe { thread.assume_init() };
+        // SAFETY: the thread has been started, and nobody else waits for it.
+        unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+        apart.ok.load(Ordering::Acquire)
+    }
+
+    /// Owns nothing, as it may be left at any method.
+    extern "C-unwind" fn on_its_thread(data: *mut c_void) -> *mut c_void {
+        // SAFETY: it is an `Apart`, which its thread does not outlive, and is only read.
+        let apart = unsafe { &*data.cast::<Self>() };
+        let mut ok = true;
+        for method in apart.methods.iter() {
+            // SAFETY: the program has registered the method for this.
+            ok &= unsafe { method.run(apart.fd) };
+        }
+        apart.ok.store(ok, Ordering::Release);
+        std::ptr::null_mut()
     }
 }
 
@@ -235,8 +276,14 @@ mod tests {
 
     use super::*;
 
+    /// Succeeds at once for this descriptor.
+    const PROMPT: c_int = -2;
+
     /// Meets the test twice: when it has begun, and before it ends.
-    unsafe extern "C-unwind" fn slow(_fd: c_int, data: *mut c_void) -> c_int {
+    unsafe extern "C-unwind" fn slow(fd: c_int, data: *mut c_void) -> c_int {
+        if fd == PROMPT {
+            return 1;
+        }
         // SAFETY: the test's own barrier, which outlives the call.
         let barrier = unsafe { &*data.cast::<Barrier>() };
         barrier.wait();
@@ -244,18 +291,20 @@ mod tests {
         1
     }
 
-    #[test]
-    fn methods_of_an_attempt_that_was_given_up_are_not_run_a_second_time() {
-        let barrier = Barrier::new(2);
+    fn slow_runner(barrier: &Barrier) -> MethodRunner {
         let method = Method {
             name: null_method().name,
             function: slow,
-            data: std::ptr::from_ref(&barrier) as usize,
+            data: std::ptr::from_ref(barrier) as usize,
         };
-        let methods = Methods {
-            list: [Some(method), None, None],
-        };
-        let runner = methods.runner().unwrap();
+        let list = [Some(method), None, None];
+        Methods { list }.runner().unwrap()
+    }
+
+    #[test]
+    fn methods_of_an_attempt_that_was_given_up_are_not_run_a_second_time() {
+        let barrier = Barrier::new(2);
+        let runner = slow_runner(&barrier);
         for _ in 0..2 {
             std::thread::scope(|scope| {
                 let first = scope.spawn(|| (runner.0)(-1));
@@ -265,5 +314,28 @@ mod tests {
                 assert!(first.join().unwrap());
             });
         }
+    }
+
+    #[test]
+    fn methods_that_run_at_a_fork_run_in_the_child_too() {
+        let barrier = Barrier::new(2);
+        let runner = slow_runner(&barrier);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| (runner.0)(-1));
+            barrier.wait();
+            // SAFETY: the child makes no call but these two.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                let status = c_int::from(!(runner.0)(PROMPT));
+                // SAFETY: ends the child, with nothing of the parent's run.
+                unsafe { libc::_exit(status) };
+            }
+            let mut status = -1;
+            // SAFETY: the status may be written.
+            let ended = unsafe { libc::waitpid(child, &raw mut status, 0) };
+            barrier.wait();
+            assert!(first.join().unwrap());
+            assert_eq!((ended, status), (child, 0), "not run");
+        });
     }
 }

@@ -14,6 +14,7 @@
 struct known {
     const char *secret;
     atomic_int calls;
+    atomic_bool leaves;
     pthread_t caller;
 };
 
@@ -30,6 +31,8 @@ static int answer(int fd, void *data)
     write_all(fd, challenge, sizeof challenge);
     known->caller = pthread_self();
     known->calls++;
+    if (atomic_exchange(&known->leaves, false))
+        pthread_exit(NULL);
     return 1;
 }
 
@@ -67,6 +70,17 @@ int main(int argc, char **argv)
     WAIT_UNTIL(known.calls == 3);
     CHECK_EQ(SP_multicast(mbox, AGREED_MESS, "g", 1, 5, "still"), 5);
     EXPECT_DATA(mbox, AGREED_MESS, "#bob#d2", "g", 1, "still", 5);
+
+    check_case("a method that ends its thread: that attempt has failed, and no more");
+    known.secret = "secret";
+    known.leaves = true;
+    network("kill 1");
+    EXPECT_MEMBERSHIP(mbox, TRANSITION_MESS, "g", &got);
+    got_free(&got);
+    EXPECT_MEMBERSHIP(mbox, REG_MEMB_MESS | CAUSED_BY_JOIN, "g", &got);
+    CHECK(has_group(&got, "#bob#d1"));
+    got_free(&got);
+    CHECK_EQ(known.calls, 5);
     CHECK_EQ(SP_disconnect(mbox), 0);
     return check_done();
 }

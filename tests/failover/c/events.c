@@ -3,41 +3,27 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "events.h"
 #include "network.h"
-#include "session.h"
-#include "sp_ext.h"
 
 static char list[400];
 
-static mailbox connected(const char *options)
+/* At the first daemon of the list. */
+static mailbox bob(const char *options)
 {
     char name[600];
     char private_group[MAX_GROUP_NAME];
     mailbox mbox;
-    int result;
 
     snprintf(name, sizeof name, "%s?avoid_ms=0&%s", list, options);
-    /* The session before may not be gone yet for the daemon. */
-    WAIT_UNTIL((result = SP_connect(name, "bob", 0, 1, &mbox, private_group)) != REJECT_NOT_UNIQUE);
-    CHECK_EQ(result, ACCEPT_SESSION);
+    mbox = connected(name, "bob", private_group);
     CHECK_STR(private_group, "#bob#d1");
     return mbox;
 }
 
-static SPX_event next_event(mailbox mbox)
-{
-    SPX_event event = {sizeof event};
-    int fd = SPX_event_fd(mbox);
-
-    CHECK(fd >= 0);
-    WAIT_READABLE(fd);
-    CHECK_EQ(SPX_next_event(mbox, &event), 1);
-    return event;
-}
-
 static void bad_arguments(void)
 {
-    mailbox mbox = connected("failover=auto");
+    mailbox mbox = bob("failover=auto");
     SPX_event event = {sizeof event - 1};
     char group[MAX_GROUP_NAME];
     char text[8];
@@ -72,7 +58,7 @@ static void bad_arguments(void)
 
 static void events_in_order(void)
 {
-    mailbox mbox = connected("failover=auto");
+    mailbox mbox = bob("failover=auto");
     char group[MAX_GROUP_NAME];
     char daemon[SPX_MAX_DAEMON];
     SPX_event event;
@@ -119,7 +105,7 @@ static void events_in_order(void)
 
 static void classic_session(void)
 {
-    mailbox mbox = connected("failover=connect");
+    mailbox mbox = bob("failover=connect");
     SPX_event event;
 
     check_case("a session that does not come back");
@@ -174,7 +160,7 @@ static void callbacks(void)
 {
     struct told told = {PTHREAD_MUTEX_INITIALIZER, {0}, 0, 0, false};
     SPX_event event = {sizeof event};
-    mailbox mbox = connected("failover=auto");
+    mailbox mbox = bob("failover=auto");
 
     check_case("a function is told");
     told.mbox = mbox;
@@ -198,7 +184,7 @@ static void callbacks(void)
     SP_disconnect(mbox);
 
     check_case("a function ends the session");
-    mbox = connected("failover=auto");
+    mbox = bob("failover=auto");
     told.mbox = mbox;
     told.leave = true;
     CHECK_EQ(SPX_set_event_cb(mbox, tell, &told), 0);

@@ -1,8 +1,8 @@
 /* A session that is handed to a child: the process that goes on with it gets it back. Argument: the name. */
 #include <unistd.h>
 
+#include "events.h"
 #include "network.h"
-#include "session.h"
 
 static char name[600];
 
@@ -37,14 +37,11 @@ static void stays(mailbox mbox, const char *group)
     }
 }
 
-static mailbox connected(void)
+static mailbox bob(void)
 {
     char private_group[MAX_GROUP_NAME];
-    mailbox mbox;
-    int result;
+    mailbox mbox = connected(name, "bob", private_group);
 
-    WAIT_UNTIL((result = SP_connect(name, "bob", 0, 1, &mbox, private_group)) != REJECT_NOT_UNIQUE);
-    CHECK_EQ(result, ACCEPT_SESSION);
     CHECK_STR(private_group, "#bob#d1");
     return mbox;
 }
@@ -60,7 +57,7 @@ int main(int argc, char **argv)
     snprintf(name, sizeof name, "%s?failover=auto&avoid_ms=0", check_name(0));
 
     check_case("a child uses it, as after daemon()");
-    mbox = connected();
+    mbox = bob();
     join(mbox, "g");
     child = fork_checked();
     if (child == 0) {
@@ -72,7 +69,7 @@ int main(int argc, char **argv)
     SP_kill(mbox);
 
     check_case("the parent uses it, the child does something else");
-    mbox = connected();
+    mbox = bob();
     join(mbox, "h");
     child = fork_checked();
     if (child == 0) {
@@ -85,7 +82,7 @@ int main(int argc, char **argv)
 
     check_case("a child uses it, away from its home");
     snprintf(name, sizeof name, "%s?failover=auto&avoid_ms=0&failback_ms=20", check_name(0));
-    mbox = connected();
+    mbox = bob();
     join(mbox, "i");
     network("kill 0");
     EXPECT_MEMBERSHIP(mbox, TRANSITION_MESS, "i", &got);

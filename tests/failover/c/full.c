@@ -1,59 +1,27 @@
 /* A program that does not receive: its inbox is full when its daemon dies. With failover=auto the session comes back all the same, without
  * it everything is delivered and then the loss. Arguments: two daemons. */
+#include "events.h"
 #include "network.h"
-#include "session.h"
-#include "sp_ext.h"
 
 /* More than fits into the smallest inbox (64 KiB), less than fits into that and the socket. */
 #define COUNT 100
 #define BODY  1000
 #define FRAME (48 + MAX_GROUP_NAME + BODY)
 
-static SPX_event next_event(mailbox mbox)
-{
-    SPX_event event = {sizeof event};
-    int fd = SPX_event_fd(mbox);
-
-    CHECK(fd >= 0);
-    WAIT_READABLE(fd);
-    CHECK_EQ(SPX_next_event(mbox, &event), 1);
-    return event;
-}
-
-static void until_event(mailbox mbox, int type)
-{
-    while (next_event(mbox).type != type)
-        ;
-}
-
-static mailbox connected(const char *name, const char *private_name, const char *options)
-{
-    char all[400];
-    char private_group[MAX_GROUP_NAME];
-    mailbox mbox;
-    int result;
-
-    snprintf(all, sizeof all, "%s?%s", name, options);
-    /* The session before may not be gone yet for the daemon. */
-    WAIT_UNTIL((result = SP_connect(all, private_name, 0, 1, &mbox, private_group)) != REJECT_NOT_UNIQUE);
-    CHECK_EQ(result, ACCEPT_SESSION);
-    return mbox;
-}
-
 /* A session whose inbox is full. */
 static mailbox full_session(const char *options, mailbox *sender)
 {
-    char name[300];
-    char both[400];
+    char name[400];
+    char private_group[MAX_GROUP_NAME];
     char body[BODY];
     struct got got;
     mailbox mbox;
     int i;
 
-    snprintf(name, sizeof name, "%s,%s", check_name(0), check_name(1));
-    snprintf(both, sizeof both, "avoid_ms=0&recv_max_bytes=64K&%s", options);
-    mbox = connected(name, "bob", both);
-    *sender = connected(check_name(1), "sue", "avoid_ms=0");
+    snprintf(name, sizeof name, "%s,%s?avoid_ms=0&recv_max_bytes=64K&%s", check_name(0), check_name(1), options);
+    mbox = connected(name, "bob", private_group);
+    snprintf(name, sizeof name, "%s?avoid_ms=0", check_name(1));
+    *sender = connected(name, "sue", private_group);
     join(*sender, "g");
     CHECK_EQ(SP_join(mbox, "g"), 0);
     EXPECT_MEMBERSHIP(mbox, REG_MEMB_MESS | CAUSED_BY_JOIN, "g", &got);
@@ -94,9 +62,7 @@ static void comes_back(void)
     mbox = full_session("failover=auto", &sender);
     network("kill 0");
     until_event(mbox, SPX_EVENT_DAEMON_LOST);
-    do
-        event = next_event(mbox);
-    while (event.type != SPX_EVENT_RECONNECTED);
+    event = until_event(mbox, SPX_EVENT_RECONNECTED);
     CHECK_STR(event.private_group, "#bob#d2");
     CHECK_EQ(event.groups, 1);
     CHECK(SP_poll(mbox) > COUNT * FRAME);
