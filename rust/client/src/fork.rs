@@ -42,7 +42,7 @@ struct Prepared {
     bells: bells::ForkLock,
     dispatcher: Dispatcher,
     restorer: Restorer,
-    _memory: Memory,
+    memory: Memory,
     _slots: Vec<Slot>,
     _still: MutexGuard<'static, ()>,
 }
@@ -125,7 +125,7 @@ extern "C" fn prepare() {
             bells,
             dispatcher,
             restorer,
-            _memory: memory,
+            memory,
             _slots: slots,
             _still: still,
         });
@@ -178,6 +178,9 @@ extern "C" fn child() {
     prepared.reader.forget_in_child();
     *prepared.dispatcher = None;
     *prepared.restorer = None;
+    if let Some(known) = &mut *prepared.memory {
+        known.forget_in_child();
+    }
     // The free places of the shared pages are the parent's to use.
     prepared.claims.clear();
     let pipe = prepared.pipe.take();

@@ -79,6 +79,11 @@ pub(crate) fn last_answer(question: &Question, most: Duration) -> Option<Found> 
 }
 
 impl Known {
+    /// In a forked child: the threads that ask are not there, so nobody will answer what was being asked.
+    pub(crate) fn forget_in_child(&mut self) {
+        self.asked.clear();
+    }
+
     fn note_failure(&mut self, endpoint: &Endpoint, now: Instant) {
         self.failed.insert(endpoint.clone(), now);
         bound(&mut self.failed, |when| *when);
@@ -130,6 +135,17 @@ mod tests {
         assert!(!known.has_failed(&endpoint(1), period, start + period));
         assert!(!known.has_failed(&endpoint(1), Duration::ZERO, start));
         assert!(!known.has_failed(&endpoint(2), period, start));
+    }
+
+    #[test]
+    fn what_was_being_asked_is_asked_again_in_a_child() {
+        let question = Question::Host(b"child.invalid".to_vec());
+        let under_way = lookup(question.clone()).expect("a thread");
+        let joined = lookup(question.clone()).expect("the same one");
+        assert!(Arc::ptr_eq(&under_way, &joined));
+        with(Known::forget_in_child);
+        let anew = lookup(question).expect("a thread");
+        assert!(!Arc::ptr_eq(&under_way, &anew));
     }
 
     #[test]
